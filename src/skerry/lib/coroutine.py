@@ -1,0 +1,244 @@
+"""C threads: many activities of a server on one kernel thread.
+
+An *activity* is a coroutine that a server runs. It sleeps on :class:`WaitQueue` objects, on a deadline, or on both; whoever changes
+what the queue stands for calls :meth:`WaitQueue.wake`, and the sleeper looks again. An interruption throws into the sleeper.
+
+There is one place where an activity can sleep (``_sleep``) and one that runs it (:meth:`Loop.run_ready`).
+Invariant: an activity is either running, in the ready queue, or asleep on its queues and timer; never two of these.
+
+Source: Cooper and Draves, C Threads; Golub et al. 1990, section 4 (the server's threads).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from types import coroutine
+from typing import Any
+
+NEVER: int = 1 << 62  # a deadline, in nanoseconds, that does not come
+
+
+class Interrupted(Exception):
+    """The sleep of an activity was broken off, by a signal for example."""
+
+
+class WaitQueue:
+    """Activities (and callbacks) that wait for one thing to change."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self) -> None:
+        self._waiters: list[_Waiter] = []
+
+    def wake(self) -> None:
+        """Make every sleeper look again."""
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                waiter.fire(self)
+
+    def wake_some(self, count: int) -> int:
+        """Wake at most ``count`` sleepers, longest waiting first; return how many it were."""
+        woken = 0
+        while self._waiters and woken < count:
+            waiter = self._waiters.pop(0)
+            if waiter.fire(self):
+                woken += 1
+        return woken
+
+    async def wait(self, deadline: int = NEVER) -> bool:
+        """Sleep until woken; False if ``deadline`` (ns, the loop's clock) came first.
+
+        Raises:
+            Interrupted: the activity was interrupted.
+        """
+        return await wait_any((self,), deadline)
+
+    def __bool__(self) -> bool:
+        return bool(self._waiters)
+
+
+class _Waiter:
+    """One sleep: fires at most once, whichever queue or timer comes first."""
+
+    __slots__ = ("activity", "queues", "timer")
+
+    def __init__(self, activity: Activity, queues: Iterable[WaitQueue], timer: Timer | None) -> None:
+        self.activity: Activity | None = activity
+        self.queues = tuple(queues)
+        self.timer = timer
+
+    def fire(self, source: WaitQueue | None) -> bool:
+        activity = self.activity
+        if activity is None:
+            return False
+        self.detach(source)
+        activity.loop.make_ready(activity, source is not None)
+        return True
+
+    def detach(self, source: WaitQueue | None = None) -> None:
+        """Leave every queue but ``source``, which has dropped us already."""
+        if self.activity is not None:
+            self.activity.waiter = None
+            self.activity = None
+        for queue in self.queues:
+            if queue is not source and self in queue._waiters:
+                queue._waiters.remove(self)
+        if self.timer is not None:
+            self.timer.cancel()
+
+
+@coroutine
+def _sleep(request: tuple[tuple[WaitQueue, ...], int]) -> Generator[Any, Any, Any]:
+    return (yield request)
+
+
+async def wait_any(queues: Iterable[WaitQueue], deadline: int = NEVER) -> bool:
+    """Sleep until one of ``queues`` is woken (True) or ``deadline`` comes (False).
+
+    Raises:
+        Interrupted: the activity was interrupted.
+    """
+    return bool(await _sleep((tuple(queues), deadline)))
+
+
+async def sleep_until(deadline: int) -> None:
+    """Sleep until ``deadline`` (ns, the loop's clock).
+
+    Raises:
+        Interrupted: the activity was interrupted.
+    """
+    await wait_any((), deadline)
+
+
+class Timer:
+    """A callback that is due at a time; ordered by it."""
+
+    __slots__ = ("callback", "due")
+
+    def __init__(self, due: int, callback: Callable[[], None]) -> None:
+        self.due = due
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Make the timer do nothing when it is due."""
+        self.callback = None
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.due < other.due
+
+
+class Activity:
+    """A coroutine that the loop runs, and what happens when it ends."""
+
+    __slots__ = ("coroutine", "done", "loop", "waiter")
+
+    def __init__(self, loop: Loop, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]):
+        self.loop = loop
+        self.coroutine = body
+        self.done = done
+        self.waiter: _Waiter | None = None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether it waits for something."""
+        return self.waiter is not None
+
+    def interrupt(self, error: BaseException | None = None) -> bool:
+        """Throw ``error`` (by default Interrupted) into a sleeping activity; False if it was not asleep."""
+        if self.waiter is None:
+            return False
+        self.waiter.detach()
+        self.loop.make_ready(self, error if error is not None else Interrupted())
+        return True
+
+    def cancel(self) -> None:
+        """Drop a sleeping activity: its cleanup runs, its ``done`` does not."""
+        if self.waiter is not None:
+            self.waiter.detach()
+        self.done = _ignore
+        self.coroutine.close()
+
+
+def _ignore(_result: Any, _error: BaseException | None) -> None:
+    pass
+
+
+class Loop:
+    """Runs activities and timers of one server on one context."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.clock = clock  # monotonic, in nanoseconds
+        self._ready: deque[tuple[Activity, Any]] = deque()
+        self._timers: list[Timer] = []
+
+    def start(self, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Activity | None:
+        """Run ``body`` until it first sleeps; None if it ended before that. ``done(result, error)`` is called at its end."""
+        activity = Activity(self, body, done)
+        self._step(activity, None)
+        return activity if activity.waiter is not None else None
+
+    def make_ready(self, activity: Activity, value: Any) -> None:
+        """Let ``activity`` go on with ``value`` (an exception is thrown) when the loop next runs."""
+        self._ready.append((activity, value))
+
+    def call_at(self, due: int, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` at ``due`` (ns)."""
+        timer = Timer(due, callback)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def run_ready(self) -> None:
+        """Run what is due and what is ready, until nothing is."""
+        while True:
+            if self._timers:
+                self._run_timers()
+            if not self._ready:
+                return
+            for _ in range(len(self._ready)):
+                activity, value = self._ready.popleft()
+                self._step(activity, value)
+
+    def next_deadline(self) -> int:
+        """When :meth:`run_ready` must be called again, at the latest (ns; 0 for at once)."""
+        if self._ready:
+            return 0
+        timers = self._timers
+        while timers and timers[0].callback is None:
+            heapq.heappop(timers)
+        return timers[0].due if timers else NEVER
+
+    def _run_timers(self) -> None:
+        now = self.clock()
+        while self._timers and self._timers[0].due <= now:
+            callback = heapq.heappop(self._timers).callback
+            if callback is not None:
+                callback()
+
+    def _step(self, activity: Activity, value: Any) -> None:
+        if activity.done is _ignore:
+            return
+        try:
+            if isinstance(value, BaseException):
+                request = activity.coroutine.throw(value)
+            else:
+                request = activity.coroutine.send(value)
+        except StopIteration as stop:
+            activity.done(stop.value, None)
+            return
+        except Exception as error:
+            activity.done(None, error)
+            return
+        queues, deadline = request
+        waiter = _Waiter(activity, queues, None)
+        activity.waiter = waiter
+        for queue in queues:
+            queue._waiters.append(waiter)
+        if deadline < NEVER:
+            waiter.timer = self.call_at(deadline, lambda: _expire(waiter))
+
+
+def _expire(waiter: _Waiter) -> None:
+    waiter.fire(None)

@@ -1,0 +1,163 @@
+"""Open file descriptions, and the table of descriptors of a process.
+
+A file never blocks: ``read`` and ``write`` return None where they would, ``poll`` says what is possible now, and ``changed`` is woken
+whenever that may be different. The system calls do the waiting, in one place each; so poll, select and epoll need nothing more of a file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skerry.abi import linux
+from skerry.lib.coroutine import WaitQueue
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.inode import Inode
+    from skerry.unix.process import Thread
+    from skerry.unix.substrate import MemoryObject
+
+
+class OpenFile:
+    """An open file description (POSIX): what descriptors made by dup and fork share."""
+
+    def __init__(self, inode: Inode, flags: int, path: bytes) -> None:
+        self.inode = inode
+        self.flags = flags & ~(linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC)
+        self.path = path  # absolute when it was opened; for /proc/self/fd
+        self.position = 0
+        self.references = 0  # descriptors and mappings that hold it
+        self.changed = WaitQueue()
+
+    @property
+    def readable(self) -> bool:
+        return self.flags & linux.O_ACCMODE != linux.O_WRONLY and not self.flags & linux.O_PATH
+
+    @property
+    def writable(self) -> bool:
+        return self.flags & linux.O_ACCMODE != linux.O_RDONLY and not self.flags & linux.O_PATH
+
+    @property
+    def nonblocking(self) -> bool:
+        return bool(self.flags & linux.O_NONBLOCK)
+
+    def read(self, count: int) -> bytes | None:
+        """Up to ``count`` bytes from the position on, which moves; b"" at the end; None where it would block."""
+        raise LinuxError(linux.EINVAL)
+
+    def write(self, data: bytes) -> int | None:
+        """Write at the position (O_APPEND: at the end), which moves; the count may be short; None where it would block."""
+        raise LinuxError(linux.EINVAL)
+
+    def read_at(self, count: int, offset: int) -> bytes:
+        """pread: raises ESPIPE where there is no position."""
+        raise LinuxError(linux.ESPIPE)
+
+    def write_at(self, data: bytes, offset: int) -> int:
+        raise LinuxError(linux.ESPIPE)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """The new position; raises ESPIPE, EINVAL, ENXIO."""
+        raise LinuxError(linux.ESPIPE)
+
+    def truncate(self, size: int) -> None:
+        raise LinuxError(linux.EINVAL)
+
+    def poll(self) -> int:
+        """POLL* bits that hold now."""
+        return linux.POLLIN | linux.POLLOUT | linux.POLLRDNORM | linux.POLLWRNORM
+
+    def ioctl(self, thread: Thread, request: int, argument: int) -> int:
+        raise LinuxError(linux.ENOTTY)
+
+    def memory_object(self) -> MemoryObject:
+        """What mmap of this file maps; raises ENODEV."""
+        raise LinuxError(linux.ENODEV)
+
+    def sync(self) -> None:
+        """fsync: raises EINVAL where it has no meaning."""
+        raise LinuxError(linux.EINVAL)
+
+    def hold(self) -> None:
+        """One more descriptor or mapping refers to this description."""
+        self.references += 1
+
+    def release(self) -> None:
+        """One fewer; the last one closes it."""
+        self.references -= 1
+        if self.references == 0:
+            self.close()
+
+    def close(self) -> None:
+        """The last reference is gone."""
+
+
+class FileTable:
+    """The descriptors of a process (or of several, CLONE_FILES)."""
+
+    def __init__(self, limit: int = 1024) -> None:
+        self.limit = limit  # RLIMIT_NOFILE
+        self.files: dict[int, OpenFile] = {}
+        self.close_on_exec: set[int] = set()
+        self.references = 1  # processes that share the table
+        self._lowest = 0  # no descriptor below it is free
+
+    def __getitem__(self, fd: int) -> OpenFile:
+        """Raises LinuxError(EBADF)."""
+        file = self.files.get(fd)
+        if file is None:
+            raise LinuxError(linux.EBADF)
+        return file
+
+    def install(self, file: OpenFile, close_on_exec: bool = False, lowest: int = 0) -> int:
+        """Give ``file`` the lowest free descriptor from ``lowest`` on; raises LinuxError(EMFILE)."""
+        fd = max(lowest, self._lowest)
+        files = self.files
+        while fd in files:
+            fd += 1
+        if fd >= self.limit:
+            raise LinuxError(linux.EMFILE)
+        if lowest <= self._lowest:
+            self._lowest = fd + 1
+        self.place(fd, file, close_on_exec)
+        return fd
+
+    def place(self, fd: int, file: OpenFile, close_on_exec: bool) -> None:
+        """Make ``fd`` refer to ``file``, closing what it was."""
+        file.hold()
+        old = self.files.get(fd)
+        self.files[fd] = file
+        if close_on_exec:
+            self.close_on_exec.add(fd)
+        else:
+            self.close_on_exec.discard(fd)
+        if old is not None:
+            old.release()
+
+    def close(self, fd: int) -> OpenFile:
+        """Drop ``fd``; raises LinuxError(EBADF). The description is returned for the caller's own clean-up (locks)."""
+        file = self.files.pop(fd, None)
+        if file is None:
+            raise LinuxError(linux.EBADF)
+        self.close_on_exec.discard(fd)
+        if fd < self._lowest:
+            self._lowest = fd
+        file.release()
+        return file
+
+    def copy(self) -> FileTable:
+        """The table of a forked child."""
+        table = FileTable(self.limit)
+        table.files = dict(self.files)
+        table.close_on_exec = set(self.close_on_exec)
+        table._lowest = self._lowest
+        for file in table.files.values():
+            file.hold()
+        return table
+
+    def release(self) -> None:
+        """A process that used the table is gone; the last one closes all."""
+        self.references -= 1
+        if self.references == 0:
+            for fd in list(self.files):
+                self.close(fd)

@@ -1,0 +1,154 @@
+"""Inodes: objects of a file system, whatever they are called.
+
+Names and paths are ``bytes`` everywhere. Times are nanoseconds since 1970. An operation that its kind of inode does not have raises the
+LinuxError that Linux gives. Permission checks are the name space's (:mod:`skerry.unix.vfs`), not the inode's.
+Nothing here sleeps: what would block says None (see :mod:`skerry.unix.files`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from skerry.abi import linux
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.files import OpenFile
+    from skerry.unix.process import Thread
+    from skerry.unix.substrate import Buffer, MemoryObject
+
+
+class FileSystem:
+    """A mounted file system: what statfs says of it, and the device number of its inodes."""
+
+    def __init__(self, kind: str, device: int, magic: int, read_only: bool = False) -> None:
+        self.kind = kind  # as in /proc/filesystems
+        self.device = device  # st_dev
+        self.magic = magic  # f_type
+        self.read_only = read_only
+
+    def statfs(self) -> tuple[int, int, int, int, int, int]:
+        """Block size, blocks, free blocks, available blocks, files, free files."""
+        return (4096, 0, 0, 0, 0, 0)
+
+
+class Inode:
+    """An object of a file system and its attributes. ``mode`` holds the type bits too."""
+
+    def __init__(self, fs: FileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
+        self.fs = fs
+        self.ino = ino
+        self.mode = mode
+        self.uid = uid
+        self.gid = gid
+        self.nlink = 1
+        self.rdev = 0
+        self.size = 0
+        self.atime = now
+        self.mtime = now
+        self.ctime = now
+        self.xattrs: dict[bytes, bytes] | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        return self.mode & linux.S_IFMT == linux.S_IFDIR
+
+    @property
+    def is_symlink(self) -> bool:
+        return self.mode & linux.S_IFMT == linux.S_IFLNK
+
+    @property
+    def is_regular(self) -> bool:
+        return self.mode & linux.S_IFMT == linux.S_IFREG
+
+    def refresh(self) -> None:
+        """Bring the attributes up to date, where they live elsewhere (the host, /proc)."""
+
+    @property
+    def blocks(self) -> int:
+        """Storage in units of 512 bytes."""
+        return (self.size + 511) >> 9
+
+    def set_attributes(
+        self,
+        now: int,
+        mode: int | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        atime: int | None = None,
+        mtime: int | None = None,
+    ) -> None:
+        """Change what is given (``mode`` without type bits); raises LinuxError(EROFS) and the like."""
+        if mode is not None:
+            self.mode = (self.mode & linux.S_IFMT) | (mode & 0o7777)
+        if uid is not None:
+            self.uid = uid
+        if gid is not None:
+            self.gid = gid
+        if atime is not None:
+            self.atime = atime
+        if mtime is not None:
+            self.mtime = mtime
+        self.ctime = now
+
+    def open(self, thread: Thread, flags: int) -> OpenFile:
+        """An open file description of this inode; O_TRUNC is done by the caller. Raises ENXIO, EISDIR, ..."""
+        raise LinuxError(linux.ENXIO)
+
+    # Directories
+    def lookup(self, name: bytes) -> Inode:
+        """The inode called ``name`` here; never "." or "..". Raises ENOENT, ENOTDIR."""
+        raise LinuxError(linux.ENOTDIR)
+
+    def entries(self) -> Iterable[tuple[bytes, Inode]]:
+        """Names and inodes, without "." and ".."."""
+        raise LinuxError(linux.ENOTDIR)
+
+    def entry_kinds(self) -> Iterable[tuple[bytes, int, int]]:
+        """Name, inode number and type bits (S_IFMT) of each entry, for getdents; cheap even where inodes are not loaded."""
+        return [(name, inode.ino, inode.mode & linux.S_IFMT) for name, inode in self.entries()]
+
+    def create(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int = 0) -> Inode:
+        """A new regular file, directory, fifo, socket or device, by the type bits of ``mode``."""
+        raise LinuxError(linux.ENOTDIR)
+
+    def symlink(self, name: bytes, target: bytes, uid: int, gid: int, now: int) -> Inode:
+        raise LinuxError(linux.ENOTDIR)
+
+    def link(self, name: bytes, inode: Inode, now: int) -> None:
+        raise LinuxError(linux.ENOTDIR)
+
+    def unlink(self, name: bytes, now: int) -> None:
+        """Remove a name that is not a directory."""
+        raise LinuxError(linux.ENOTDIR)
+
+    def rmdir(self, name: bytes, now: int) -> None:
+        raise LinuxError(linux.ENOTDIR)
+
+    def rename(self, name: bytes, to: Inode, new_name: bytes, now: int, exchange: bool = False) -> None:
+        """Move an entry to directory ``to`` of the same file system, replacing what is there; types were checked by the caller."""
+        raise LinuxError(linux.ENOTDIR)
+
+    # Symbolic links
+    def readlink(self) -> bytes:
+        raise LinuxError(linux.EINVAL)
+
+    def follow(self, thread: Thread) -> Inode | None:
+        """For magic links of /proc (fd/N, exe, cwd, root): the inode itself, else None and readlink() is walked."""
+        return None
+
+    # Regular files
+    def read_at(self, offset: int, length: int) -> bytes:
+        raise LinuxError(linux.EINVAL)
+
+    def write_at(self, offset: int, data: Buffer, now: int) -> int:
+        """Write at ``offset``, growing the file; raises ENOSPC, EFBIG."""
+        raise LinuxError(linux.EINVAL)
+
+    def truncate(self, size: int, now: int) -> None:
+        raise LinuxError(linux.EINVAL)
+
+    def memory_object(self) -> MemoryObject:
+        """The memory behind the contents, for mmap: the same pages that read_at and write_at use. Raises ENODEV."""
+        raise LinuxError(linux.ENODEV)
