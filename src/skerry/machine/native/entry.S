@@ -39,7 +39,21 @@ stub_restore:
 	syscall
 	ud2
 
-	.globl stub_mapper
+	.globl stub_strip
+stub_strip:				/* drop the stack that exec gave, greet the kernel, become the mapper */
+	mov $NR_MUNMAP, %eax
+	mov $(CONTEXTS_BASE + CONTEXTS_SIZE), %rdi
+	mov $(TASK_TOP - CONTEXTS_BASE - CONTEXTS_SIZE), %rsi
+	syscall
+	mov $NR_SENDTO, %eax
+	xor %edi, %edi
+	mov $COMMAND_BASE, %rsi
+	mov $1, %edx
+	mov $MSG_NOSIGNAL, %r10d
+	xor %r8d, %r8d
+	xor %r9d, %r9d
+	syscall
+
 stub_mapper:
 	mov $SCRATCH_BASE, %r12		/* build the msghdr: name, iov, control, flags */
 	xor %eax, %eax

@@ -1012,10 +1012,11 @@ static void enter_template(int stub, int socket, int channel, int doorbell) {
   _exit(110);
 }
 
-/* boot(stub) -> Space: start the template process from the stub's image */
-static PyObject *machine_boot(Machine *m, PyObject *image) {
-  if (!PyBytes_Check(image))
-    return PyErr_Format(PyExc_TypeError, "the stub's image is bytes");
+/* boot(stub, vdso) -> Space: start the template process from the stub's image; vdso: ((offset, size), ...), see layout.h */
+static PyObject *machine_boot(Machine *m, PyObject *args) {
+  PyObject *image, *vdso;
+  if (!PyArg_ParseTuple(args, "SO!", &image, &PyTuple_Type, &vdso))
+    return NULL;
   int other = -1, stub = memfd_create("skerry-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (stub < 0 || write(stub, PyBytes_AS_STRING(image), PyBytes_GET_SIZE(image)) != PyBytes_GET_SIZE(image) ||
       fcntl(stub, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
@@ -1023,6 +1024,12 @@ static PyObject *machine_boot(Machine *m, PyObject *image) {
   Space *s = new_space(m);
   if (!s)
     return NULL;
+  struct command_page *command = (struct command_page *)s->pages;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(vdso) && i < VDSO_PARTS; i++)
+    if (!PyArg_ParseTuple(PyTuple_GET_ITEM(vdso, i), "LK", &command->vdso[i].offset, &command->vdso[i].size)) {
+      Py_DECREF(s);
+      return NULL;
+    }
   if (make_socket(s, &other) < 0) {
     Py_DECREF(s);
     return host_error("socket of an address space");
@@ -1045,13 +1052,6 @@ static PyObject *machine_boot(Machine *m, PyObject *image) {
     return host_error("fork");
   }
   return (PyObject *)s;
-}
-
-static PyObject *machine_scratch_word(Machine *m, PyObject *space) {
-  (void)m;
-  if (!PyObject_TypeCheck(space, &SpaceType))
-    return PyErr_Format(PyExc_TypeError, "an address space");
-  return PyLong_FromUnsignedLongLong(*(uint64_t *)(((Space *)space)->pages + CHANNEL_SCRATCH));
 }
 
 /* place(kernel_processor, guest processors, spin in microseconds): where the kernel and contexts run, and whether they spin */
@@ -1149,11 +1149,10 @@ static void machine_dealloc(Machine *m) {
 }
 
 static PyMethodDef machine_methods[] = {
-    {"boot", (PyCFunction)machine_boot, METH_O, "Start the template process from the stub's image."},
+    {"boot", (PyCFunction)machine_boot, METH_VARARGS, "Start the template process from the stub's image."},
     {"wait", (PyCFunction)machine_wait, METH_O, "The next trap or host event; None at the deadline."},
     {"watch", (PyCFunction)machine_watch, METH_VARARGS, "Have wait return an object once when a descriptor is ready."},
     {"unwatch", (PyCFunction)machine_unwatch, METH_O, "Stop watching a descriptor."},
-    {"scratch_word", (PyCFunction)machine_scratch_word, METH_O, "First scratch word: the vDSO's address, after boot."},
     {"place", (PyCFunction)machine_place, METH_VARARGS, "Where the kernel and the contexts run, and how long they spin."},
     {"close", (PyCFunction)machine_close, METH_NOARGS, "Stop the watcher."},
     {NULL},
@@ -1207,7 +1206,8 @@ PyMODINIT_FUNC PyInit__host(void) {
       PyModule_AddObjectRef(m, "Space", (PyObject *)&SpaceType) < 0 || PyModule_AddObjectRef(m, "Context", (PyObject *)&ContextType) < 0 ||
       PyModule_AddIntConstant(m, "SYSTEM_CALL", CAUSE_SYSTEM_CALL) < 0 || PyModule_AddIntConstant(m, "FAULT", CAUSE_FAULT) < 0 ||
       PyModule_AddIntConstant(m, "INTERRUPTION", CAUSE_INTERRUPTION) < 0 || PyModule_AddIntConstant(m, "DEATH", CAUSE_DEATH) < 0 ||
-      PyModule_AddObject(m, "USER_LIMIT", PyLong_FromUnsignedLongLong(STUB_BASE)) < 0)
+      PyModule_AddObject(m, "USER_LIMIT", PyLong_FromUnsignedLongLong(STUB_BASE)) < 0 ||
+      PyModule_AddObject(m, "VDSO_BASE", PyLong_FromUnsignedLongLong(VDSO_BASE)) < 0)
     return NULL;
   return m;
 }

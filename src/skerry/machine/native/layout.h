@@ -6,6 +6,7 @@
  *   DOORBELL  rw-  one page shared by every guest process and the kernel
  *   COMMAND   r--  written by the kernel: batches for the mapper, identities of contexts
  *   SCRATCH   rw-  what the mapper must write: its msghdr, thread ids (allegations)
+ *   VDSO      r-x  the host's vDSO: clocks without a trap
  *   CONTEXTS  rw-  an area per context: a header page, a guard that is never touched, the alternate stack with the trap frame
  */
 #ifndef SKERRY_LAYOUT_H
@@ -19,6 +20,8 @@
 #define COMMAND_SIZE 0x10000
 #define SCRATCH_BASE 0x7ff000300000
 #define SCRATCH_SIZE 0x10000
+#define VDSO_BASE 0x7ff000400000 /* the host's vDSO and its data, moved here */
+#define VDSO_PARTS 4
 #define CONTEXTS_BASE 0x7ff001000000
 #define CONTEXT_SIZE 0x10000
 #define CONTEXT_COUNT 1024 /* of one address space */
@@ -72,6 +75,10 @@ struct identity {
 struct command_page {
   uint32_t count; /* records of this batch */
   uint32_t spin;  /* how long a trapped context spins before it sleeps, in ticks of the time-stamp counter */
+  struct {        /* for the template: the host mappings that make up the vDSO, the vDSO itself last; size 0: none */
+    int64_t offset; /* from the vDSO's address */
+    uint64_t size;
+  } vdso[VDSO_PARTS];
 };
 
 struct record { /* a host call for the mapper */

@@ -106,7 +106,7 @@ struct host_sigaction {
 };
 
 void stub_restore(void);
-void stub_mapper(void);
+void stub_strip(void);
 extern const char stub_end[];
 
 static void require(long result, long expected, int code) {
@@ -146,10 +146,13 @@ __attribute__((used, noreturn)) void stub_boot(uint64_t *stack) {
   /* Keep the stub, its pages and the vDSO with its data; drop the rest, this stack included (the mapper uses none). */
   host(NR_MSEAL, STUB_BASE, ((long)stub_end - STUB_BASE + 0xfff) & ~0xfffl, 0, 0, 0, 0);
   host(NR_MSEAL, DOORBELL_BASE, DOORBELL_SIZE, 0, 0, 0, 0);
-  *(uint64_t *)SCRATCH_BASE = vdso;
-  host(11, 0, STUB_BASE, 0, 0, 0, 0);
+  const struct command_page *command = (const struct command_page *)COMMAND_BASE;
+  for (int i = 0; vdso && i < VDSO_PARTS && command->vdso[i].size; i++)
+    require(host(25, vdso + command->vdso[i].offset, command->vdso[i].size, command->vdso[i].size, 3,
+                 VDSO_BASE + command->vdso[i].offset - command->vdso[0].offset, 0), /* MREMAP_MAYMOVE | MREMAP_FIXED */
+            VDSO_BASE + command->vdso[i].offset - command->vdso[0].offset, 109);
   require(host(317, 1, 4, (long)&mapper_program, 0, 0, 0), 0, 107); /* SECCOMP_SET_MODE_FILTER, SPEC_ALLOW */
-  require(host(44, 0, COMMAND_BASE, 1, 0x4000, 0, 0), 1, 108);
-  stub_mapper();
+  host(11, 0, STUB_BASE, 0, 0, 0, 0);
+  stub_strip();
   __builtin_unreachable();
 }

@@ -1,0 +1,109 @@
+"""The machine as one object: it boots the template process, makes address spaces from it, and delivers traps and host events."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import select
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from skerry.machine import _host
+from skerry.machine._host import Context
+from skerry.machine.space import AddressSpace
+
+_STUB: Final = Path(__file__).with_name("stub")
+SPIN_MICROSECONDS: Final = 20  # bench: a hand-off between two spinning cores takes 0.3 µs, waking a sleeping one 30 to 115
+
+
+class MachineError(Exception):
+    """The host lacks what the machine needs; the text says what, and what to do."""
+
+
+class HostEvent:
+    """Something on the host that a callback waits for; ``Machine.wait`` returns it when ``descriptor`` is ready, once per ``watch``."""
+
+    __slots__ = ("callback", "descriptor")
+
+    def __init__(self, descriptor: int, callback: Callable[[], None]) -> None:
+        self.descriptor = descriptor
+        self.callback = callback
+
+
+class Machine:
+    """Traps, host events and address spaces of one system. A context manager: leaving it ends every guest process."""
+
+    def __init__(self) -> None:
+        """Raises MachineError."""
+        _check_host()
+        self._host = _host.Machine()
+        self.processors = len(os.sched_getaffinity(0))
+        self._affinity = os.sched_getaffinity(0)
+        if self.processors > 1:  # the kernel on a core of its own, and spinning: no trap wakes a sleeping core
+            first, *rest = sorted(self._affinity)
+            self._host.place(first, rest, SPIN_MICROSECONDS)
+        parts = _vdso_parts()
+        try:
+            self._template = AddressSpace(self._host.boot(_STUB.read_bytes(), parts))
+        except OSError as error:
+            raise MachineError(f"cannot start a guest process ({error}): see `skerry doctor`") from error
+        self.vdso = _host.VDSO_BASE - parts[0][0] if parts else 0  # address in every space, 0 if the host has none
+        self.wait = self._host.wait
+
+    def new_space(self) -> tuple[AddressSpace, Context]:
+        """An empty space with one context, which waits for its registers and for ``resume``."""
+        return self._template.fork()
+
+    def watch(self, event: HostEvent, readable: bool = True, writable: bool = False) -> None:
+        """Have ``wait`` return ``event`` once."""
+        self._host.watch(event.descriptor, (select.EPOLLIN if readable else 0) | (select.EPOLLOUT if writable else 0), event)
+
+    def unwatch(self, event: HostEvent) -> None:
+        """Stop watching."""
+        self._host.unwatch(event.descriptor)
+
+    @property
+    def traps(self) -> int:
+        """How many traps were taken."""
+        return self._host.traps
+
+    @staticmethod
+    def monotonic() -> int:
+        """Nanoseconds of a clock that is never set."""
+        return time.monotonic_ns()
+
+    def close(self) -> None:
+        """End the template and stop watching; spaces end with their own ``kill``."""
+        self._template.kill()
+        self._host.close()
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, self._affinity)
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _check_host() -> None:
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise MachineError(f"this host is {platform.system()} {platform.machine()}: Skerry needs Linux on x86-64")
+    release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+    if release < (5, 16):
+        raise MachineError(f"this host's Linux is {platform.release()}: Skerry needs 5.16 or newer")
+
+
+def _vdso_parts() -> tuple[tuple[int, int], ...]:
+    """The mappings that make up the host's vDSO: (offset from the vDSO's address, size), lowest first, the vDSO last."""
+    parts: list[tuple[int, int]] = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith(("[vvar]", "[vvar_vclock]", "[vdso]")):
+            start, end = (int(word, 16) for word in line.split()[0].split("-"))
+            parts.append((start, end - start))
+    parts.sort()
+    return tuple((start - parts[-1][0], size) for start, size in parts)
