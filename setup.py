@@ -12,9 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = "src/skerry/machine/native"
-STUB_FLAGS = """-O2 -std=gnu11 -ffreestanding -fno-stack-protector -fcf-protection=none -mgeneral-regs-only -mfsgsbase -mno-red-zone
-    -mcmodel=large -fno-pic -fno-asynchronous-unwind-tables -Wall -Wextra -Werror -nostdlib -static -no-pie
-    -Wl,--build-id=none -Wl,-z,noexecstack""".split()
+STUB_FLAGS = ["-O2", "-std=gnu11", "-ffreestanding", "-fno-stack-protector", "-fcf-protection=none", "-mgeneral-regs-only", "-mfsgsbase", "-mno-red-zone", "-mcmodel=large", "-fno-pic", "-fno-asynchronous-unwind-tables", "-Wall", "-Wextra", "-Werror", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,noexecstack"]
 
 
 class BuildNative(build_ext):
@@ -35,7 +33,14 @@ setup(
             "skerry.machine._host",
             [f"{NATIVE}/host.c"],
             depends=[f"{NATIVE}/layout.h"],
-            extra_compile_args=["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type"],
+            extra_compile_args=[
+                "-O2",
+                "-std=gnu11",
+                "-Wall",
+                "-Wextra",
+                "-Wno-missing-field-initializers",
+                "-Wno-cast-function-type",
+            ],
         )
     ],
     cmdclass={"build_ext": BuildNative},

@@ -58,7 +58,11 @@ def next_trap(machine: Machine) -> Context:
 def test_system_call_traps_with_number_and_arguments(machine: Machine, program: tuple[AddressSpace, Context]) -> None:
     space, context = program
     # mov eax, 500; mov edi, 7; mov esi, 8; syscall; mov ebx, eax; mov eax, 501; syscall
-    start(space, context, b"\xb8\xf4\x01\0\0\xbf\x07\0\0\0\xbe\x08\0\0\0" + SYSCALL + b"\x89\xc3\xb8\xf5\x01\0\0" + SYSCALL)
+    start(
+        space,
+        context,
+        b"\xb8\xf4\x01\0\0\xbf\x07\0\0\0\xbe\x08\0\0\0" + SYSCALL + b"\x89\xc3\xb8\xf5\x01\0\0" + SYSCALL,
+    )
     trap = next_trap(machine)
     assert (trap is context, trap.cause, trap.number) == (True, _host.SYSTEM_CALL, 500)
     assert trap.call(lambda first, a, b: (first, a, b), "me", 2) == ("me", 7, 8)
@@ -71,7 +75,12 @@ def test_fault_names_the_address(machine: Machine, program: tuple[AddressSpace, 
     space, context = program
     start(space, context, b"\x48\xa1" + (0x123456000).to_bytes(8, "little"))  # mov rax, [0x123456000]
     trap = next_trap(machine)
-    assert (trap.cause, trap.signo, trap.code, trap.address) == (_host.FAULT, linux.SIGSEGV, linux.SEGV_MAPERR, 0x123456000)
+    assert (trap.cause, trap.signo, trap.code, trap.address) == (
+        _host.FAULT,
+        linux.SIGSEGV,
+        linux.SEGV_MAPERR,
+        0x123456000,
+    )
 
 
 def test_memory_is_read_and_written_and_bad_addresses_fault(program: tuple[AddressSpace, Context]) -> None:
@@ -89,7 +98,9 @@ def test_memory_is_read_and_written_and_bad_addresses_fault(program: tuple[Addre
         space.unmap(space.limit, 0x1000)
 
 
-def test_shared_object_is_seen_by_both_and_private_is_copied(machine: Machine, program: tuple[AddressSpace, Context]) -> None:
+def test_shared_object_is_seen_by_both_and_private_is_copied(
+    machine: Machine, program: tuple[AddressSpace, Context]
+) -> None:
     space, _ = program
     shared = MemoryObject(0x2000)
     shared.write(0, b"before")
@@ -160,7 +171,11 @@ def test_identity_is_answered_without_a_trap(machine: Machine, program: tuple[Ad
     space, context = program
     context.set_identity(41, 42)
     # getpid into ebx, gettid into ebp, then call 500
-    start(space, context, b"\xb8\x27\0\0\0" + SYSCALL + b"\x89\xc3\xb8\xba\0\0\0" + SYSCALL + b"\x89\xc5\xb8\xf4\x01\0\0" + SYSCALL)
+    start(
+        space,
+        context,
+        b"\xb8\x27\0\0\0" + SYSCALL + b"\x89\xc3\xb8\xba\0\0\0" + SYSCALL + b"\x89\xc5\xb8\xf4\x01\0\0" + SYSCALL,
+    )
     assert next_trap(machine).number == 500
     assert (context.get(reg.RBX), context.get(reg.RBP)) == (41, 42)
 
@@ -185,7 +200,9 @@ def test_wait_ends_at_its_deadline(machine: Machine) -> None:
     assert time.monotonic_ns() >= before + 2_000_000
 
 
-@pytest.mark.parametrize("number", [9, 10, 11, 56, 47, 157, 317], ids=["mmap", "mprotect", "munmap", "clone", "recvmsg", "prctl", "seccomp"])
+@pytest.mark.parametrize(
+    "number", [9, 10, 11, 56, 47, 157, 317], ids=["mmap", "mprotect", "munmap", "clone", "recvmsg", "prctl", "seccomp"]
+)
 def test_guest_that_jumps_to_a_gadget_of_the_stub_only_traps(
     machine: Machine, program: tuple[AddressSpace, Context], number: int
 ) -> None:
@@ -194,11 +211,17 @@ def test_guest_that_jumps_to_a_gadget_of_the_stub_only_traps(
     gadget = 0x7FF000000000 + STUB.read_bytes().index(SYSCALL)
     start(space, context, SYSCALL + b"\xff\xe3")  # then jmp rbx
     next_trap(machine)
-    for register, value in ((reg.RBX, gadget), (reg.RAX, number), (reg.RDI, 0x10000), (reg.RSI, 0x1000), (reg.RDX, 7), (reg.R10, 0x32)):
+    for register, value in (
+        (reg.RBX, gadget),
+        (reg.RAX, number),
+        (reg.RDI, 0x10000),
+        (reg.RSI, 0x1000),
+        (reg.RDX, 7),
+        (reg.R10, 0x32),
+    ):
         context.set(register, value)
     context.resume()
     trap = next_trap(machine)
     assert (trap.cause, trap.from_stub, trap.number) == (_host.SYSTEM_CALL, True, number)
     with pytest.raises(Fault):
         space.read(0x10000, 1)
-

@@ -23,6 +23,7 @@ class MemoryObject(Protocol):
     def size(self) -> int: ...
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes at ``offset``; fewer at the end."""
+
     def write(self, offset: int, data: Buffer) -> int: ...
     def resize(self, size: int) -> None: ...
     def close(self) -> None:
@@ -39,25 +40,35 @@ class UserSpace(Protocol):
     def write(self, address: int, data: Buffer) -> None: ...
     def read_string(self, address: int, limit: int) -> bytes | None:
         """Bytes up to a NUL, without it; None if none comes within ``limit`` bytes."""
-    def map(self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int) -> None:
+
+    def map(
+        self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int
+    ) -> None:
         """Map anonymous zero memory, or ``backing`` from ``offset``, at ``address`` in place of whatever was there.
 
         ``shared``: writes are seen by all that map it and by children; else copy-on-write. Raises LinuxError(ENOMEM) and the like.
         """
+
     def unmap(self, address: int, length: int) -> None: ...
     def protect(self, address: int, length: int, protection: int) -> None: ...
     def advise(self, address: int, length: int, advice: int) -> None:
         """MADV_DONTNEED, MADV_FREE, MADV_DONTFORK, MADV_DOFORK, MADV_WILLNEED as the host does it."""
+
     def move(self, address: int, length: int, new_address: int, new_length: int) -> None:
         """Move mapped pages, contents included, to ``new_address`` (which may equal ``address``: grow or shrink in place)."""
+
     def clear(self) -> None:
         """Unmap everything of the program; its other threads must be gone."""
+
     def fork(self, registers: UserThread) -> tuple[UserSpace, UserThread]:
         """A copy-on-write copy of the space with one thread that stands where ``registers`` stands (not yet resumed)."""
+
     def new_space(self) -> tuple[UserSpace, UserThread]:
         """An empty space with one thread, for exec after vfork."""
+
     def new_thread(self, like: UserThread) -> UserThread:
         """One more thread in this space, its registers (XSTATE and bases included) a copy of ``like``; not yet resumed."""
+
     def destroy(self) -> None:
         """End the space and all threads in it."""
 
@@ -75,18 +86,24 @@ class UserThread(Protocol):
     def set(self, register: int, value: int) -> None: ...
     def registers(self) -> bytes:
         """All 23 general registers, 8 bytes each, little endian."""
+
     def set_registers(self, registers: bytes) -> None: ...
     def xstate(self) -> bytes:
         """The floating-point and vector state in the standard XSAVE format of a signal frame (``fpstate``)."""
+
     def set_xstate(self, state: bytes) -> None: ...
     def reset_xstate(self) -> None:
         """The state that a new program starts with."""
+
     def resume(self) -> None:
         """Run the program from its registers."""
+
     def interrupt(self) -> None:
         """Bring a running thread into the server; it arrives as an interruption. Harmless if it is there already."""
+
     def set_identity(self, pid: int, tid: int) -> None:
         """What the emulation library answers to getpid and gettid in this thread."""
+
     def terminate(self) -> None:
         """End this thread alone."""
 
@@ -96,14 +113,17 @@ class Platform(Protocol):
 
     def new_memory_object(self, size: int) -> MemoryObject:
         """Zero memory that can be mapped; raises LinuxError(ENOMEM)."""
+
     def monotonic(self) -> int: ...
     def realtime(self) -> int: ...
     def processors(self) -> int: ...
     def memory_bytes(self) -> tuple[int, int]:
         """Total and available memory."""
+
     def random(self, length: int) -> bytes: ...
     def first_space(self) -> tuple[UserSpace, UserThread]:
         """An empty space with one thread, for the first program."""
+
     def clock_page(self) -> int:
         """Address of the vDSO that every space maps (AT_SYSINFO_EHDR), or 0."""
 

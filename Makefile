@@ -1,0 +1,38 @@
+# make test: set everything up and pass the tests. make help: the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test check bench clean
+
+help:
+	@echo 'make install   make $(VENV) and install Skerry into it'
+	@echo 'make test      all tests, as CI runs them'
+	@echo 'make check     format, lint, types and the quick tests'
+	@echo 'make clean     remove what was built'
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml setup.py $(wildcard src/skerry/machine/native/*)
+	@command -v cc >/dev/null || { echo 'no C compiler: install the Debian package gcc'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: set PYTHON=...'; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'no venv module: install the Debian package python3-venv'; exit 1; }
+	@$(PYTHON) -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
+		|| { echo 'no Python.h: install the Debian package python3-dev'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing Skerry into $(VENV)'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+test: install
+	@$(BIN)/python -m pytest
+
+check: install
+	@$(BIN)/ruff format --check src tests setup.py
+	@$(BIN)/ruff check src tests setup.py
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q -m 'not slow'
+
+clean:
+	@rm -rf $(VENV) build src/*.egg-info src/skerry/machine/*.so src/skerry/machine/stub

@@ -1,0 +1,116 @@
+"""C threads: sleeping, waking, deadlines, interruption."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skerry.lib.coroutine import Interrupted, Loop, WaitQueue, sleep_until, wait_any
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def outcome(log: list[Any]) -> Any:
+    return lambda result, error: log.append(error if error is not None else result)
+
+
+def test_sleeper_goes_on_when_woken_and_says_so() -> None:
+    loop, queue, log = Loop(Clock()), WaitQueue(), []
+    activity = loop.start(queue.wait(), outcome(log))
+    assert activity is not None
+    assert activity.asleep
+    queue.wake()
+    loop.run_ready()
+    assert log == [True]
+    assert not queue
+
+
+def test_deadline_ends_a_sleep_and_leaves_the_queue() -> None:
+    clock, queue, log = Clock(), WaitQueue(), []
+    loop = Loop(clock)
+    loop.start(queue.wait(100), outcome(log))
+    assert loop.next_deadline() == 100
+    clock.now = 99
+    loop.run_ready()
+    assert log == []
+    clock.now = 100
+    loop.run_ready()
+    assert log == [False]
+    assert not queue
+
+
+def test_first_of_several_queues_wakes_once() -> None:
+    loop, first, second, log = Loop(Clock()), WaitQueue(), WaitQueue(), []
+    loop.start(wait_any((first, second)), outcome(log))
+    first.wake()
+    second.wake()
+    loop.run_ready()
+    assert log == [True]
+
+
+def test_interruption_is_thrown_into_the_sleep() -> None:
+    loop, queue, log = Loop(Clock()), WaitQueue(), []
+
+    async def body() -> str:
+        try:
+            await queue.wait()
+        except Interrupted:
+            return "interrupted"
+        return "woken"
+
+    activity = loop.start(body(), outcome(log))
+    assert activity is not None
+    assert activity.interrupt()
+    assert not activity.interrupt()
+    loop.run_ready()
+    assert log == ["interrupted"]
+    assert not queue
+
+
+def test_wake_some_takes_the_longest_waiting_first() -> None:
+    loop, queue, log = Loop(Clock()), WaitQueue(), []
+
+    async def body(name: str) -> str:
+        await queue.wait()
+        return name
+
+    for name in "abc":
+        loop.start(body(name), outcome(log))
+    assert queue.wake_some(2) == 2
+    loop.run_ready()
+    assert log == ["a", "b"]
+
+
+def test_activity_that_never_sleeps_ends_at_once() -> None:
+    loop, log = Loop(Clock()), []
+
+    async def body() -> int:
+        return 5
+
+    assert loop.start(body(), outcome(log)) is None
+    assert log == [5]
+
+
+def test_cancelled_activity_cleans_up_and_says_nothing() -> None:
+    clock, log, cleaned = Clock(), [], []
+    loop = Loop(clock)
+
+    async def body() -> None:
+        try:
+            await sleep_until(10)
+        finally:
+            cleaned.append(1)
+
+    activity = loop.start(body(), outcome(log))
+    assert activity is not None
+    activity.cancel()
+    clock.now = 20
+    loop.run_ready()
+    assert (cleaned, log) == ([1], [])
