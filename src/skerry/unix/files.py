@@ -6,7 +6,8 @@ whenever that may be different. The system calls do the waiting, in one place ea
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import struct
+from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import WaitQueue
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from skerry.unix.inode import Inode
     from skerry.unix.process import Thread
     from skerry.unix.substrate import MemoryObject
+
+_DIRENT: Final = struct.Struct("<QqHB")
 
 
 class OpenFile:
@@ -91,6 +94,95 @@ class OpenFile:
     def close(self) -> None:
         """The last reference is gone."""
 
+
+class RegularFile(OpenFile):
+    """A regular file: its inode's contents, and a position."""
+
+    def read(self, count: int) -> bytes | None:
+        data = self.inode.read_at(self.position, count)
+        self.position += len(data)
+        return data
+
+    def write(self, data: bytes) -> int | None:
+        if self.flags & linux.O_APPEND:
+            self.position = self.inode.size
+        self.position += (count := self.write_at(data, self.position))
+        return count
+
+    def read_at(self, count: int, offset: int) -> bytes:
+        return self.inode.read_at(offset, count)
+
+    def write_at(self, data: bytes, offset: int) -> int:
+        return self.inode.write_at(offset, data, self.inode.fs.now())
+
+    def seek(self, offset: int, whence: int) -> int:
+        size = self.inode.size
+        if whence == linux.SEEK_CUR:
+            offset += self.position
+        elif whence == linux.SEEK_END:
+            offset += size
+        elif whence in (linux.SEEK_DATA, linux.SEEK_HOLE):
+            if not 0 <= offset < size:
+                raise LinuxError(linux.ENXIO)
+            offset = offset if whence == linux.SEEK_DATA else size
+        elif whence != linux.SEEK_SET:
+            raise LinuxError(linux.EINVAL)
+        if offset < 0:
+            raise LinuxError(linux.EINVAL)
+        self.position = offset
+        return offset
+
+    def truncate(self, size: int) -> None:
+        self.inode.truncate(size, self.inode.fs.now())
+
+    def memory_object(self) -> MemoryObject:
+        return self.inode.memory_object()
+
+    def sync(self) -> None:
+        pass  # memory is all there is to reach
+
+
+class DirectoryFile(OpenFile):
+    """An open directory: what it held when reading began."""
+
+    def __init__(self, inode: Inode, flags: int, path: bytes) -> None:
+        super().__init__(inode, flags, path)
+        self._entries: list[tuple[bytes, int, int]] = []
+
+    def read(self, count: int) -> bytes | None:
+        raise LinuxError(linux.EISDIR)
+
+    def read_entries(self, size: int) -> bytes:
+        """Entries from the position on as linux_dirent64, at most ``size`` bytes; raises EINVAL if not even one fits."""
+        if self.position == 0:
+            here = [(b".", self.inode.ino, linux.S_IFDIR), (b"..", self.inode.ino, linux.S_IFDIR)]
+            self._entries = here + list(self.inode.entry_kinds())
+        packed: list[bytes] = []
+        used = 0
+        while self.position < len(self._entries):
+            name, ino, kind = self._entries[self.position]
+            length = (19 + len(name) + 1 + 7) & ~7
+            if used + length > size:
+                if not packed:
+                    raise LinuxError(linux.EINVAL)
+                break
+            self.position += 1
+            packed.append(_DIRENT.pack(ino, self.position, length, kind >> 12) + name.ljust(length - 19, b"\0"))
+            used += length
+        return b"".join(packed)
+
+    def seek(self, offset: int, whence: int) -> int:
+        if whence == linux.SEEK_CUR:
+            offset += self.position
+        elif whence != linux.SEEK_SET:
+            raise LinuxError(linux.EINVAL)
+        if offset < 0:
+            raise LinuxError(linux.EINVAL)
+        self.position = offset
+        return offset
+
+    def sync(self) -> None:
+        pass
 
 class FileTable:
     """The descriptors of a process (or of several, CLONE_FILES)."""

@@ -28,6 +28,10 @@ class FileSystem:
         self.magic = magic  # f_type
         self.read_only = read_only
 
+    def now(self) -> int:
+        """The time for what changes here (ns since 1970)."""
+        return 0
+
     def statfs(self) -> tuple[int, int, int, int, int, int]:
         """Block size, blocks, free blocks, available blocks, files, free files."""
         return (4096, 0, 0, 0, 0, 0)

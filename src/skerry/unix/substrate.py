@@ -129,3 +129,45 @@ class Platform(Protocol):
 
 
 ThreadTrap = Callable[["UserThread", int, int, int], None]  # thread, signal number, code, address
+
+
+class HostFile(MemoryObject, Protocol):
+    """An open file of the host."""
+
+
+class HostTree(Protocol):
+    """A directory of the host as a device. Paths are relative to it, without leading slash; b"" is the directory itself.
+
+    No symbolic link is followed and nothing outside can be reached. Every call raises LinuxError with the host's errno.
+    """
+
+    def stat(self, path: bytes) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
+        """mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime (ns), blocks (512 bytes)."""
+
+    def list(self, path: bytes) -> list[tuple[bytes, int, int]]:
+        """Name, inode number and type bits of each entry."""
+
+    def readlink(self, path: bytes) -> bytes: ...
+    def open(self, path: bytes) -> HostFile: ...
+
+
+class StreamDevice(Protocol):
+    """A byte stream of the host that was given to the system: a terminal, a pipe, a file."""
+
+    is_terminal: bool
+    kind: int  # S_IFMT bits of the host's descriptor
+    rdev: int
+
+    def readable(self) -> bool:
+        """Whether read would not block."""
+
+    def read(self, count: int) -> bytes | None:
+        """Bytes; b"" at the end; None where it would block."""
+
+    def write(self, data: bytes) -> int | None: ...
+    def control(self, request: int, argument: bytes) -> bytes:
+        """An ioctl of the host's terminal; raises LinuxError."""
+
+    def seek(self, offset: int, whence: int) -> int: ...
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Call once when it becomes readable."""

@@ -1,0 +1,59 @@
+"""A host directory as a device: names below it, and nothing else, whatever the names are."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import OrderedDict
+from typing import Final
+
+from skerry.machine import _host
+from skerry.machine.memory import HostFile
+
+_OPEN_DIRECTORIES: Final = 256
+
+
+class HostTree:
+    """A read-only view of the host directory ``path``. Every call raises OSError; paths are relative, b"" is the directory itself."""
+
+    def __init__(self, path: bytes) -> None:
+        self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._directories: OrderedDict[bytes, int] = OrderedDict()  # open parents: a name costs one call, not a walk
+
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        """A descriptor of the directory that holds ``path``'s last component, and that component."""
+        directory, _, name = path.rpartition(b"/")
+        if not directory:
+            return self._root, name
+        descriptor = self._directories.get(directory)
+        if descriptor is None:
+            descriptor = _host.open_beneath(self._root, directory, os.O_PATH | os.O_DIRECTORY, 0)
+            self._directories[directory] = descriptor
+            if len(self._directories) > _OPEN_DIRECTORIES:
+                os.close(self._directories.popitem(last=False)[1])
+        return descriptor, name
+
+    def stat(self, path: bytes) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
+        """mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime (ns), blocks (512 bytes)."""
+        directory, name = self._parent(path)
+        s = os.stat(name, dir_fd=directory, follow_symlinks=False) if name else os.fstat(directory)
+        times = (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns)
+        return (s.st_mode, s.st_ino, s.st_dev, s.st_nlink, s.st_uid, s.st_gid, s.st_rdev, s.st_size, *times, s.st_blocks)
+
+    def list(self, path: bytes) -> list[tuple[bytes, int, int]]:
+        """Name, inode number and type bits (S_IFMT) of each entry."""
+        descriptor = _host.open_beneath(self._root, path or b".", os.O_RDONLY | os.O_DIRECTORY, 0)
+        try:
+            with os.scandir(descriptor) as entries:
+                return [(os.fsencode(e.name), e.inode(), stat.S_IFMT(e.stat(follow_symlinks=False).st_mode)) for e in entries]
+        finally:
+            os.close(descriptor)
+
+    def readlink(self, path: bytes) -> bytes:
+        """The target of a symbolic link."""
+        directory, name = self._parent(path)
+        return os.readlink(name, dir_fd=directory)
+
+    def open(self, path: bytes) -> HostFile:
+        """A regular file, to read and to map."""
+        return HostFile(_host.open_beneath(self._root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0))

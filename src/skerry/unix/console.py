@@ -1,0 +1,105 @@
+"""The streams that the system was given, a terminal among them, as open files."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix.errors import LinuxError
+from skerry.unix.files import OpenFile
+from skerry.unix.inode import FileSystem, Inode
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+    from skerry.unix.substrate import StreamDevice
+
+STREAM_FILE_SYSTEM: Final = FileSystem("devpts", 24, 0x1CD1)
+_ARGUMENT_SIZE: Final = {
+    linux.TCGETS: 36,
+    linux.TCSETS: 36,
+    linux.TCSETSW: 36,
+    linux.TCSETSF: 36,
+    linux.TIOCGWINSZ: 8,
+    linux.TIOCSWINSZ: 8,
+    linux.FIONREAD: 4,
+    linux.TIOCOUTQ: 4,
+}
+_READS: Final = frozenset((linux.TCGETS, linux.TIOCGWINSZ, linux.FIONREAD, linux.TIOCOUTQ))
+
+
+class Terminal:
+    """Who may read from the terminal: what its streams and /dev/tty share."""
+
+    def __init__(self) -> None:
+        self.foreground = 0  # process group
+        self.session = 0
+
+
+class StreamFile(OpenFile):
+    """A stream of the host."""
+
+    def __init__(self, inode: Inode, flags: int, path: bytes, device: StreamDevice, terminal: Terminal) -> None:
+        super().__init__(inode, flags, path)
+        self.device = device
+        self.terminal = terminal
+        self._subscribed = False
+
+    def read(self, count: int) -> bytes | None:
+        data = self.device.read(count)
+        if data is None:
+            self._subscribe()
+        return data
+
+    def write(self, data: bytes) -> int | None:
+        return self.device.write(data)
+
+    def seek(self, offset: int, whence: int) -> int:
+        if self.device.kind != linux.S_IFREG:
+            raise LinuxError(linux.ESPIPE)
+        return self.device.seek(offset, whence)
+
+    def poll(self) -> int:
+        bits = linux.POLLOUT | linux.POLLWRNORM if self.writable else 0
+        if self.readable:
+            if self.device.readable():
+                bits |= linux.POLLIN | linux.POLLRDNORM
+            else:
+                self._subscribe()
+        return bits
+
+    def _subscribe(self) -> None:
+        if not self._subscribed:
+            self._subscribed = True
+            self.device.subscribe(self._ready)
+
+    def _ready(self) -> None:
+        self._subscribed = False
+        self.changed.wake()
+
+    def ioctl(self, thread: Thread, request: int, argument: int) -> int:
+        if not self.device.is_terminal:
+            raise LinuxError(linux.ENOTTY)
+        memory = thread.process.memory
+        if request == linux.TIOCGPGRP:
+            memory.write(argument, struct.pack("<i", self.terminal.foreground or thread.process.pgid))
+        elif request == linux.TIOCSPGRP:
+            (self.terminal.foreground,) = struct.unpack("<i", memory.read(argument, 4))
+        elif request == linux.TIOCGSID:
+            memory.write(argument, struct.pack("<i", self.terminal.session or thread.process.sid))
+        elif request == linux.TIOCSCTTY:
+            self.terminal.session = thread.process.sid
+        elif request in _READS:
+            memory.write(argument, self.device.control(request, bytes(_ARGUMENT_SIZE[request])))
+        elif request in _ARGUMENT_SIZE:
+            self.device.control(request, memory.read(argument, _ARGUMENT_SIZE[request]))
+        else:
+            raise LinuxError(linux.ENOTTY)
+        return 0
+
+
+def make_stream(device: StreamDevice, flags: int, terminal: Terminal, number: int, owner: tuple[int, int], now: int) -> StreamFile:
+    """The open file of standard stream ``number``."""
+    inode = Inode(STREAM_FILE_SYSTEM, number + 3, device.kind | 0o620, *owner, now)
+    inode.rdev = device.rdev
+    return StreamFile(inode, flags, b"/dev/pts/0" if device.is_terminal else b"pipe:[%d]" % number, device, terminal)

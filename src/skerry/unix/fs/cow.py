@@ -1,0 +1,155 @@
+"""A copy-on-write view of a host directory: loaded as it is walked, changed in memory only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from skerry.abi import linux
+from skerry.unix.errors import LinuxError
+from skerry.unix.fs.tmpfs import Directory, File, MemoryFileSystem, Node, Symlink
+from skerry.unix.inode import Inode
+from skerry.unix.substrate import Buffer, HostFile, HostTree, MemoryObject, Platform
+
+_COPY_STEP: Final = 1 << 24
+OPEN_HOST_FILES: Final = 512
+
+
+class CowFileSystem(MemoryFileSystem):
+    """What the inodes of one view share: the tree, the nodes of hard-linked files, the open host files."""
+
+    def __init__(self, platform: Platform, device: int, tree: HostTree) -> None:
+        super().__init__(platform, device, "overlay", 0x794C7630)
+        self.tree = tree
+        self.hard_links: dict[tuple[int, int], Inode] = {}
+        self.open_files: dict[CowFile, HostFile] = {}  # least recently opened first
+
+    def root(self) -> CowDirectory:
+        """The view's root directory. Raises LinuxError."""
+        node = self.load(b"")
+        assert isinstance(node, CowDirectory)
+        return node
+
+    def load(self, path: bytes) -> Inode:
+        """The inode of a host name; raises LinuxError."""
+        mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime, blocks = self.tree.stat(path)
+        kind = mode & linux.S_IFMT
+        if nlink > 1 and kind != linux.S_IFDIR and (dev, ino) in self.hard_links:
+            return self.hard_links[dev, ino]
+        node: Inode
+        if kind == linux.S_IFREG:
+            node = CowFile(self, ino, mode, uid, gid, ctime, path, blocks)
+        elif kind == linux.S_IFDIR:
+            node = CowDirectory(self, ino, mode, uid, gid, ctime, path)
+        elif kind == linux.S_IFLNK:
+            node = Symlink(self, ino, self.tree.readlink(path), uid, gid, ctime)
+        else:
+            node = Node(self, ino, mode, uid, gid, ctime)
+        node.nlink, node.rdev, node.size, node.atime, node.mtime = nlink, rdev, size, atime, mtime
+        if nlink > 1 and kind != linux.S_IFDIR:
+            self.hard_links[dev, ino] = node
+        return node
+
+
+class CowFile(File):
+    """A regular file whose contents are the host's until they are first written."""
+
+    fs: CowFileSystem
+
+    def __init__(self, fs: CowFileSystem, ino: int, mode: int, uid: int, gid: int, now: int, path: bytes, blocks: int) -> None:
+        super().__init__(fs, ino, mode, uid, gid, now)
+        self._host_path: bytes | None = path  # None: copied up
+        self._host_blocks = blocks
+
+    @property
+    def blocks(self) -> int:
+        return self._host_blocks if self._host_path is not None else (self.size + 511) >> 9
+
+    def _host_file(self) -> HostFile:
+        fs = self.fs
+        file = fs.open_files.get(self)
+        if file is None:
+            assert self._host_path is not None
+            file = fs.open_files[self] = fs.tree.open(self._host_path)
+            if len(fs.open_files) > OPEN_HOST_FILES:
+                fs.open_files.pop(next(iter(fs.open_files))).close()
+        return file
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        if self._host_path is None:
+            return super().read_at(offset, length)
+        return self._host_file().read(offset, length)
+
+    def _copy_up(self, size: int) -> None:
+        """Bring the first ``size`` bytes into memory."""
+        if self._host_path is None:
+            return
+        file = self._host_file() if size else None
+        self.fs.open_files.pop(self, None)
+        self._host_path = None
+        kept, self.size = self.mtime, 0
+        for offset in range(0, size, _COPY_STEP):
+            assert file is not None
+            super().write_at(offset, file.read(offset, min(_COPY_STEP, size - offset)), kept)
+
+    def write_at(self, offset: int, data: Buffer, now: int) -> int:
+        self._copy_up(self.size)
+        return super().write_at(offset, data, now)
+
+    def truncate(self, size: int, now: int) -> None:
+        self._copy_up(min(size, self.size))
+        super().truncate(size, now)
+
+    def memory_object(self) -> MemoryObject:
+        if self._host_path is None:
+            return super().memory_object()
+        return self._host_file()
+
+    def writable_memory_object(self) -> MemoryObject:
+        """For a shared mapping that may be written."""
+        self._copy_up(self.size)
+        return super().memory_object()
+
+
+class CowDirectory(Directory):
+    """A directory whose names come from the host as they are looked up."""
+
+    fs: CowFileSystem
+
+    def __init__(self, fs: CowFileSystem, ino: int, mode: int, uid: int, gid: int, now: int, path: bytes) -> None:
+        super().__init__(fs, ino, mode, uid, gid, now)
+        self._host_path = path
+        self._complete = False
+
+    def lookup(self, name: bytes) -> Inode:
+        try:
+            child = self.children[name]
+        except KeyError:
+            child = self._fetch(name)
+        if child is None:
+            raise LinuxError(linux.ENOENT)
+        return child
+
+    def _fetch(self, name: bytes) -> Inode | None:
+        child: Inode | None = None
+        if not self._complete:
+            try:
+                child = self.fs.load(self._host_path + b"/" + name if self._host_path else name)
+            except LinuxError as error:
+                if error.errno != linux.ENOENT:
+                    raise
+            else:
+                if isinstance(child, Directory):
+                    child.parent, child.name = self, name
+        self.children[name] = child
+        return child
+
+    def load(self) -> None:
+        if not self._complete:
+            for name, _ino, _kind in self.fs.tree.list(self._host_path):
+                if name not in self.children:
+                    self._fetch(name)
+            self._complete = True
+
+    def _remove(self, name: bytes, now: int) -> None:
+        self.children[name] = None
+        self.mtime = self.ctime = now

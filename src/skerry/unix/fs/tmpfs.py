@@ -1,0 +1,239 @@
+"""Files in memory.
+
+Contents are a bytearray while they are small and were never mapped, and a memory object from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix.errors import LinuxError
+from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
+from skerry.unix.inode import FileSystem, Inode
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+    from skerry.unix.substrate import Buffer, MemoryObject, Platform
+
+SMALL: Final = 1 << 20  # bytes of contents up to which a bytearray holds them
+TMPFS_MAGIC: Final = 0x01021994
+
+
+class MemoryFileSystem(FileSystem):
+    """What the inodes of one tmpfs share."""
+
+    def __init__(self, platform: Platform, device: int, kind: str = "tmpfs", magic: int = TMPFS_MAGIC) -> None:
+        super().__init__(kind, device, magic)
+        self.platform = platform
+        self._last_ino = 1 << 40  # above those of the host, which a copy-on-write view shows beside them
+
+    def now(self) -> int:
+        return self.platform.realtime()
+
+    def next_ino(self) -> int:
+        self._last_ino += 1
+        return self._last_ino
+
+    def statfs(self) -> tuple[int, int, int, int, int, int]:
+        total, available = self.platform.memory_bytes()
+        return (4096, total >> 12, available >> 12, available >> 12, 1 << 20, 1 << 20)
+
+
+class File(Inode):
+    """A regular file."""
+
+    fs: MemoryFileSystem
+
+    def __init__(self, fs: MemoryFileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
+        super().__init__(fs, ino, mode, uid, gid, now)
+        self._small: bytearray | None = bytearray()
+        self._object: MemoryObject | None = None
+
+    def open(self, thread: Thread, flags: int) -> OpenFile:
+        return RegularFile(self, flags, b"")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        small = self._small
+        if small is not None:
+            return bytes(small[offset : offset + length])
+        assert self._object is not None
+        return self._object.read(offset, min(length, max(0, self.size - offset)))
+
+    def write_at(self, offset: int, data: Buffer, now: int) -> int:
+        end = offset + len(data)
+        if self._small is not None and end > SMALL:
+            self.memory_object()
+        small = self._small
+        if small is not None:
+            if offset > len(small):
+                small.extend(bytes(offset - len(small)))
+            small[offset:end] = data
+        else:
+            assert self._object is not None
+            if end > self.size:
+                self._object.resize(end)
+            self._object.write(offset, data)
+        self.size = max(self.size, end)
+        self.mtime = self.ctime = now
+        return len(data)
+
+    def truncate(self, size: int, now: int) -> None:
+        if self._small is not None and size > SMALL:
+            self.memory_object()
+        if self._small is not None:
+            if size < len(self._small):
+                del self._small[size:]
+            else:
+                self._small.extend(bytes(size - len(self._small)))
+        else:
+            assert self._object is not None
+            self._object.resize(size)
+        self.size = size
+        self.mtime = self.ctime = now
+
+    def memory_object(self) -> MemoryObject:
+        if self._object is None:
+            contents = self._small if self._small is not None else bytearray()
+            self._object = self.fs.platform.new_memory_object(len(contents))
+            self._object.write(0, contents)
+            self._small = None
+        return self._object
+
+
+class Symlink(Inode):
+    """A symbolic link."""
+
+    def __init__(self, fs: FileSystem, ino: int, target: bytes, uid: int, gid: int, now: int) -> None:
+        super().__init__(fs, ino, linux.S_IFLNK | 0o777, uid, gid, now)
+        self.target = target
+        self.size = len(target)
+
+    def readlink(self) -> bytes:
+        return self.target
+
+
+class Node(Inode):
+    """A fifo, a socket's name or a device."""
+
+    def open(self, thread: Thread, flags: int) -> OpenFile:
+        if self.mode & linux.S_IFMT == linux.S_IFIFO:
+            from skerry.unix.pipe import open_fifo
+
+            return open_fifo(self, flags)
+        raise LinuxError(linux.ENXIO)
+
+
+class Directory(Inode):
+    """A directory; ``parent`` and ``name`` say where it is, ``covered_by`` what is mounted on it."""
+
+    fs: MemoryFileSystem
+
+    def __init__(self, fs: MemoryFileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
+        super().__init__(fs, ino, mode, uid, gid, now)
+        self.children: dict[bytes, Inode | None] = {}  # None: a whiteout, or known to be missing
+        self.nlink = 2
+        self.size = 4096
+        self.parent: Directory = self  # itself: a root
+        self.name = b""
+        self.covered_by: Directory | None = None
+
+    def open(self, thread: Thread, flags: int) -> OpenFile:
+        if flags & linux.O_ACCMODE != linux.O_RDONLY:
+            raise LinuxError(linux.EISDIR)
+        return DirectoryFile(self, flags, b"")
+
+    def load(self) -> None:
+        """Make ``children`` complete."""
+
+    def lookup(self, name: bytes) -> Inode:
+        child = self.children.get(name)
+        if child is None:
+            raise LinuxError(linux.ENAMETOOLONG if len(name) > 255 else linux.ENOENT)
+        return child
+
+    def entries(self) -> Iterable[tuple[bytes, Inode]]:
+        self.load()
+        return [(name, child) for name, child in self.children.items() if child is not None]
+
+    def create(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int = 0) -> Inode:
+        kind = mode & linux.S_IFMT
+        if self.mode & linux.S_ISGID:
+            gid = self.gid
+            if kind == linux.S_IFDIR:
+                mode |= linux.S_ISGID
+        ino = self.fs.next_ino()
+        child: Inode
+        if kind == linux.S_IFDIR:
+            child = Directory(self.fs, ino, mode, uid, gid, now)
+            child.parent, child.name = self, name
+            self.nlink += 1
+        elif kind == linux.S_IFREG:
+            child = File(self.fs, ino, mode, uid, gid, now)
+        else:
+            child = Node(self.fs, ino, mode, uid, gid, now)
+            child.rdev = rdev
+        self._add(name, child, now)
+        return child
+
+    def symlink(self, name: bytes, target: bytes, uid: int, gid: int, now: int) -> Inode:
+        child = Symlink(self.fs, self.fs.next_ino(), target, uid, gid, now)
+        self._add(name, child, now)
+        return child
+
+    def link(self, name: bytes, inode: Inode, now: int) -> None:
+        self._add(name, inode, now)
+        inode.nlink += 1
+        inode.ctime = now
+
+    def unlink(self, name: bytes, now: int) -> None:
+        child = self.lookup(name)
+        self._remove(name, now)
+        child.nlink -= 1
+        child.ctime = now
+
+    def rmdir(self, name: bytes, now: int) -> None:
+        child = self.lookup(name)
+        if any(True for _ in child.entries()):
+            raise LinuxError(linux.ENOTEMPTY)
+        self._remove(name, now)
+        child.nlink = 0
+        self.nlink -= 1
+
+    def rename(self, name: bytes, to: Inode, new_name: bytes, now: int, exchange: bool = False) -> None:
+        assert isinstance(to, Directory)
+        child = self.lookup(name)
+        old = to.children.get(new_name)
+        if old is child:
+            return
+        if old is not None and not exchange:
+            if old.is_directory:
+                to.rmdir(new_name, now)
+            else:
+                to.unlink(new_name, now)
+        self._remove(name, now)
+        if exchange and old is not None:
+            self._place(name, old, now)
+        to._place(new_name, child, now)
+        if child.is_directory and to is not self and not exchange:
+            self.nlink -= 1
+            to.nlink += 1
+        child.ctime = now
+
+    def _place(self, name: bytes, child: Inode, now: int) -> None:
+        self._add(name, child, now)
+        if isinstance(child, Directory):
+            child.parent, child.name = self, name
+
+    def _add(self, name: bytes, child: Inode, now: int) -> None:
+        if len(name) > 255:
+            raise LinuxError(linux.ENAMETOOLONG)
+        if self.nlink == 0:
+            raise LinuxError(linux.ENOENT)
+        self.children[name] = child
+        self.mtime = self.ctime = now
+
+    def _remove(self, name: bytes, now: int) -> None:
+        del self.children[name]
+        self.mtime = self.ctime = now

@@ -1,0 +1,152 @@
+"""Names: path resolution, mounts, permission checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix.errors import LinuxError
+from skerry.unix.fs.tmpfs import Directory
+from skerry.unix.inode import Inode
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Credentials, Place, Thread
+
+SYMLINK_LIMIT: Final = 40
+PATH_MAX: Final = 4096
+
+
+class Name:
+    """Where a path leads: a directory, a name in it, and what is there (None: nothing yet)."""
+
+    __slots__ = ("directory", "inode", "name", "trailing_slash")
+
+    def __init__(self, directory: Directory, name: bytes, inode: Inode | None, trailing_slash: bool) -> None:
+        self.directory = directory
+        self.name = name  # b"" for a root, ".", ".."
+        self.inode = inode
+        self.trailing_slash = trailing_slash
+
+
+def may(credentials: Credentials, inode: Inode, access: int) -> bool:
+    """Whether R_OK, W_OK, X_OK bits are allowed; root may all but execute what nobody may."""
+    mode = inode.mode
+    if credentials.fsuid == 0:
+        return not access & linux.X_OK or inode.is_directory or bool(mode & 0o111)
+    if inode.uid == credentials.fsuid:
+        mode >>= 6
+    elif inode.gid == credentials.fsgid or inode.gid in credentials.groups:
+        mode >>= 3
+    return access & ~mode & 7 == 0
+
+
+def require(credentials: Credentials, inode: Inode, access: int) -> None:
+    """Raises LinuxError(EACCES)."""
+    if not may(credentials, inode, access):
+        raise LinuxError(linux.EACCES)
+
+
+def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes, start: Inode, follow: bool = True) -> Name:
+    """Walk ``path`` from ``start`` (or the root); the last component need not exist.
+
+    ``follow``: a symbolic link in the last component is followed. Raises ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG.
+    """
+    if not path:
+        raise LinuxError(linux.ENOENT)
+    here: Inode = place.root if path[0] == 47 else start
+    trailing = path[-1] == 47
+    parts = [part for part in path.split(b"/") if part and part != b"."]
+    parts.reverse()
+    links = 0
+    name = b""
+    while parts:
+        name = parts.pop()
+        if not isinstance(here, Directory):
+            raise LinuxError(linux.ENOTDIR)
+        if credentials.fsuid and not may(credentials, here, linux.X_OK):
+            raise LinuxError(linux.EACCES)
+        if name == b"..":
+            if here is not place.root:
+                here = here.parent
+            name = b""
+            continue
+        child = here.children.get(name)
+        if child is None:
+            try:
+                child = here.lookup(name)
+            except LinuxError as error:
+                if error.errno == linux.ENOENT and not parts:
+                    return Name(here, name, None, trailing)
+                raise
+        if child.is_symlink and (parts or follow or trailing):
+            links += 1
+            if links > SYMLINK_LIMIT:
+                raise LinuxError(linux.ELOOP)
+            magic = child.follow(thread)
+            if magic is not None:
+                if not parts:
+                    return Name(here, name, magic, trailing)
+                here = magic
+                continue
+            target = child.readlink()
+            if not target:
+                raise LinuxError(linux.ENOENT)
+            if target[0] == 47:
+                here = place.root
+            trailing = trailing or (not parts and target[-1] == 47)
+            more = [part for part in target.split(b"/") if part and part != b"."]
+            more.reverse()
+            parts.extend(more)
+            name = b""
+            continue
+        if not parts:
+            if isinstance(child, Directory):
+                if child.covered_by is not None:
+                    child = child.covered_by
+            elif trailing:
+                raise LinuxError(linux.ENOTDIR)
+            return Name(here, name, child, trailing)
+        if isinstance(child, Directory) and child.covered_by is not None:
+            child = child.covered_by
+        here = child
+    if trailing and not here.is_directory:
+        raise LinuxError(linux.ENOTDIR)
+    return Name(here.parent if isinstance(here, Directory) else place.root, b"", here, trailing)
+
+
+def mount(over: Directory, root: Directory) -> None:
+    """Cover the directory ``over`` with the root of another file system."""
+    over.covered_by = root
+    root.parent, root.name = over.parent, over.name
+
+
+def path_of(inode: Inode, root: Inode) -> bytes:
+    """The absolute path of a directory, as seen from ``root``."""
+    parts: list[bytes] = []
+    while inode is not root and isinstance(inode, Directory) and inode.parent is not inode:
+        parts.append(inode.name)
+        inode = inode.parent
+    parts.append(b"")
+    return b"/".join(reversed(parts)) or b"/"
+
+
+class Namespace:
+    """The tree of names that the first process starts with."""
+
+    def __init__(self, root: Directory) -> None:
+        self.root = root
+
+    def make_directory(self, path: bytes, mode: int, now: int) -> Directory:
+        """The directory ``path``, made (with its parents) where it is missing. Raises LinuxError(ENOTDIR)."""
+        here = self.root
+        for part in path.split(b"/"):
+            if not part:
+                continue
+            try:
+                child = here.lookup(part)
+            except LinuxError:
+                child = here.create(part, linux.S_IFDIR | mode, 0, 0, now)
+            if not isinstance(child, Directory):
+                raise LinuxError(linux.ENOTDIR)
+            here = child.covered_by or child
+        return here
