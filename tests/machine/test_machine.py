@@ -98,9 +98,7 @@ def test_memory_is_read_and_written_and_bad_addresses_fault(program: tuple[Addre
         space.unmap(space.limit, 0x1000)
 
 
-def test_shared_object_is_seen_by_both_and_private_is_copied(
-    machine: Machine, program: tuple[AddressSpace, Context]
-) -> None:
+def test_shared_object_is_seen_by_both_and_private_is_copied(machine: Machine, program: tuple[AddressSpace, Context]) -> None:
     space, _ = program
     shared = MemoryObject(0x2000)
     shared.write(0, b"before")
@@ -203,9 +201,7 @@ def test_wait_ends_at_its_deadline(machine: Machine) -> None:
 @pytest.mark.parametrize(
     "number", [9, 10, 11, 56, 47, 157, 317], ids=["mmap", "mprotect", "munmap", "clone", "recvmsg", "prctl", "seccomp"]
 )
-def test_guest_that_jumps_to_a_gadget_of_the_stub_only_traps(
-    machine: Machine, program: tuple[AddressSpace, Context], number: int
-) -> None:
+def test_guest_that_jumps_to_a_gadget_of_the_stub_only_traps(machine: Machine, program: tuple[AddressSpace, Context], number: int) -> None:
     """Row 3 of the attack table: the stub's own syscall instructions with the attacker's registers."""
     space, context = program
     gadget = 0x7FF000000000 + STUB.read_bytes().index(SYSCALL)

@@ -174,9 +174,7 @@ class Loop:
         self._ready: deque[tuple[Activity, Any]] = deque()
         self._timers: list[Timer] = []
 
-    def start(
-        self, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]
-    ) -> Activity | None:
+    def start(self, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Activity | None:
         """Run ``body`` until it first sleeps; None if it ended before that. ``done(result, error)`` is called at its end."""
         activity = Activity(self, body, done)
         self._step(activity, None)

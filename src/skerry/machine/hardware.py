@@ -17,9 +17,7 @@ from skerry.machine._host import Context
 from skerry.machine.space import AddressSpace
 
 _STUB: Final = Path(__file__).with_name("stub")
-SPIN_MICROSECONDS: Final = (
-    20  # bench: a hand-off between two spinning cores takes 0.3 µs, waking a sleeping one 30 to 115
-)
+SPIN_MICROSECONDS: Final = 20  # bench: a hand-off between two spinning cores takes 0.3 µs, waking a sleeping one 30 to 115
 
 
 class MachineError(Exception):
@@ -62,9 +60,7 @@ class Machine:
 
     def watch(self, event: HostEvent, readable: bool = True, writable: bool = False) -> None:
         """Have ``wait`` return ``event`` once."""
-        self._host.watch(
-            event.descriptor, (select.EPOLLIN if readable else 0) | (select.EPOLLOUT if writable else 0), event
-        )
+        self._host.watch(event.descriptor, (select.EPOLLIN if readable else 0) | (select.EPOLLOUT if writable else 0), event)
 
     def unwatch(self, event: HostEvent) -> None:
         """Stop watching."""
@@ -90,9 +86,7 @@ class Machine:
     def __enter__(self) -> Machine:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
 

@@ -44,9 +44,7 @@ class AddressSpace:
         self.write = host.write
         self.read_string = host.read_string
 
-    def map(
-        self, address: int, length: int, protection: int, shared: bool, backing: HostFile | None, offset: int
-    ) -> None:
+    def map(self, address: int, length: int, protection: int, shared: bool, backing: HostFile | None, offset: int) -> None:
         """Map zero memory, or ``backing`` from ``offset``, in place of what was there; copy-on-write unless ``shared``."""
         self._check(address, length)
         flags = (_SHARED if shared else _PRIVATE) | _FIXED

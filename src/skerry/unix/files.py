@@ -77,6 +77,10 @@ class OpenFile:
         """What mmap of this file maps; raises ENODEV."""
         raise LinuxError(linux.ENODEV)
 
+    def shared_memory_object(self) -> MemoryObject:
+        """The same, for a shared mapping that may be written."""
+        return self.memory_object()
+
     def sync(self) -> None:
         """fsync: raises EINVAL where it has no meaning."""
         raise LinuxError(linux.EINVAL)
@@ -138,6 +142,9 @@ class RegularFile(OpenFile):
     def memory_object(self) -> MemoryObject:
         return self.inode.memory_object()
 
+    def shared_memory_object(self) -> MemoryObject:
+        return self.inode.writable_memory_object()
+
     def sync(self) -> None:
         pass  # memory is all there is to reach
 
@@ -183,6 +190,7 @@ class DirectoryFile(OpenFile):
 
     def sync(self) -> None:
         pass
+
 
 class FileTable:
     """The descriptors of a process (or of several, CLONE_FILES)."""

@@ -156,3 +156,7 @@ class Inode:
     def memory_object(self) -> MemoryObject:
         """The memory behind the contents, for mmap: the same pages that read_at and write_at use. Raises ENODEV."""
         raise LinuxError(linux.ENODEV)
+
+    def writable_memory_object(self) -> MemoryObject:
+        """The same, for a shared mapping that may be written."""
+        return self.memory_object()

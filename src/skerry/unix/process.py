@@ -9,6 +9,7 @@ from skerry.lib.coroutine import Activity, Loop, WaitQueue
 
 if TYPE_CHECKING:
     from skerry.unix.files import FileTable
+    from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
     from skerry.unix.substrate import Platform, UserThread
@@ -27,7 +28,7 @@ class Credentials:
 class Place:
     """Where path names start, and the umask: what CLONE_FS shares."""
 
-    def __init__(self, root: Inode, cwd: Inode, umask: int = 0o022) -> None:
+    def __init__(self, root: Directory, cwd: Directory, umask: int = 0o022) -> None:
         self.root = root
         self.cwd = cwd
         self.umask = umask

@@ -41,9 +41,7 @@ class UserSpace(Protocol):
     def read_string(self, address: int, limit: int) -> bytes | None:
         """Bytes up to a NUL, without it; None if none comes within ``limit`` bytes."""
 
-    def map(
-        self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int
-    ) -> None:
+    def map(self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int) -> None:
         """Map anonymous zero memory, or ``backing`` from ``offset``, at ``address`` in place of whatever was there.
 
         ``shared``: writes are seen by all that map it and by children; else copy-on-write. Raises LinuxError(ENOMEM) and the like.

@@ -111,7 +111,8 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
         here = child
     if trailing and not here.is_directory:
         raise LinuxError(linux.ENOTDIR)
-    return Name(here.parent if isinstance(here, Directory) else place.root, b"", here, trailing)
+    directory = here.parent if isinstance(here, Directory) else place.root
+    return Name(directory, b"", here, trailing)
 
 
 def mount(over: Directory, root: Directory) -> None:

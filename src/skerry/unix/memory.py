@@ -1,0 +1,285 @@
+"""The memory of a process: its mappings, the break, and access to its bytes.
+
+The list of mappings is sorted and without overlap; neighbours that continue each other are one. What the mappings mean is done by the
+space below (:class:`skerry.unix.substrate.UserSpace`); this is what mmap, mremap and /proc/PID/maps have to know of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.abi.fault import Fault
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.files import OpenFile
+    from skerry.unix.inode import Inode
+    from skerry.unix.substrate import UserSpace, UserThread
+
+PAGE: Final = 4096
+PATH_MAX: Final = 4096
+MMAP_TOP: Final = 0x7FEF_0000_0000  # mappings are placed downwards from here; the stack lies above
+LOWEST: Final = 0x10000
+
+
+def page_up(length: int) -> int:
+    """``length`` rounded up to whole pages."""
+    return (length + PAGE - 1) & ~(PAGE - 1)
+
+
+class Mapping:
+    """A range of pages of one kind; ``offset`` is bytes into ``inode``."""
+
+    __slots__ = ("end", "inode", "name", "offset", "protection", "shared", "start")
+
+    def __init__(self, start: int, end: int, protection: int, shared: bool, inode: Inode | None, offset: int, name: bytes) -> None:
+        self.start = start
+        self.end = end
+        self.protection = protection
+        self.shared = shared
+        self.inode = inode
+        self.offset = offset
+        self.name = name  # path of the file, or [heap], [stack]
+
+    def part(self, start: int, end: int) -> Mapping:
+        """The same, from ``start`` to ``end``."""
+        offset = self.offset + start - self.start if self.inode is not None else 0
+        return Mapping(start, end, self.protection, self.shared, self.inode, offset, self.name)
+
+    def continues(self, before: Mapping) -> bool:
+        """Whether ``before`` and this are one mapping in two pieces."""
+        return (
+            before.end == self.start
+            and before.protection == self.protection
+            and before.shared == self.shared
+            and before.inode is self.inode
+            and before.name == self.name
+            and (self.inode is None or before.offset + before.end - before.start == self.offset)
+        )
+
+
+def _start_of(mapping: Mapping) -> int:
+    return mapping.start
+
+
+class Memory:
+    """The memory of a process; threads (and a vfork child, until it execs) share one."""
+
+    def __init__(self, space: UserSpace) -> None:
+        self.references = 1  # processes that use it
+        self.limit = 1 << 62  # RLIMIT_AS, bytes
+        self._adopt(space)
+        self._mappings: list[Mapping] = []
+        self.break_start = 0
+        self.break_end = 0
+
+    def _adopt(self, space: UserSpace) -> None:
+        self.space = space
+        self.read = space.read
+        self.read_into = space.read_into
+        self.write = space.write
+        self.read_string = space.read_string
+
+    # Bytes
+    def read_path(self, address: int) -> bytes:
+        """A path name; raises Fault, ENAMETOOLONG."""
+        path = self.read_string(address, PATH_MAX)
+        if path is None:
+            raise LinuxError(linux.ENAMETOOLONG)
+        return path
+
+    def read_words(self, address: int, count: int) -> tuple[int, ...]:
+        """``count`` unsigned 64-bit words."""
+        return struct.unpack(f"<{count}Q", self.read(address, 8 * count))
+
+    def read_strings(self, address: int, limit: int) -> list[bytes]:
+        """The strings of a NULL-terminated array of pointers, as exec takes them; raises Fault, E2BIG."""
+        strings: list[bytes] = []
+        if not address:
+            return strings
+        total = 0
+        while True:
+            step = max(1, min(64, (PAGE - address % PAGE) // 8))
+            for pointer in self.read_words(address, step):
+                if not pointer:
+                    return strings
+                string = self.read_string(pointer, 131072)
+                if string is None or (total := total + len(string) + 9) > limit:
+                    raise LinuxError(linux.E2BIG)
+                strings.append(string)
+            address += 8 * step
+
+    # Mappings
+    def mappings(self) -> list[Mapping]:
+        return self._mappings
+
+    def find(self, address: int) -> Mapping | None:
+        """The mapping that holds ``address``."""
+        index = bisect_right(self._mappings, address, key=_start_of) - 1
+        if index >= 0 and self._mappings[index].end > address:
+            return self._mappings[index]
+        return None
+
+    def total(self) -> int:
+        """Bytes mapped."""
+        return sum(m.end - m.start for m in self._mappings)
+
+    def free_range(self, length: int, hint: int = 0) -> int:
+        """Where ``length`` bytes can be mapped: at ``hint`` if that is free, else as high as possible; raises ENOMEM."""
+        if hint >= LOWEST and hint + length <= MMAP_TOP and not self._overlaps(hint, hint + length):
+            return hint
+        top = MMAP_TOP
+        for mapping in reversed(self._mappings):
+            if mapping.start >= top:
+                continue
+            if mapping.end <= top - length:
+                break
+            top = min(top, mapping.start)
+        if top - length < LOWEST:
+            raise LinuxError(linux.ENOMEM)
+        return top - length
+
+    def _overlaps(self, start: int, end: int) -> bool:
+        index = bisect_right(self._mappings, start, key=_start_of)
+        if index and self._mappings[index - 1].end > start:
+            return True
+        return index < len(self._mappings) and self._mappings[index].start < end
+
+    def map(self, address: int, length: int, protection: int, shared: bool, file: OpenFile | None, offset: int, name: bytes = b"") -> None:
+        """Map at ``address``, in place of what was there. Raises ENOMEM, ENODEV, EACCES."""
+        if self.total() + length > self.limit:
+            raise LinuxError(linux.ENOMEM)
+        backing = None
+        if file is not None:
+            backing = file.shared_memory_object() if shared and protection & linux.PROT_WRITE else file.memory_object()
+        self.space.map(address, length, protection & 7, shared, backing, offset)
+        inode = file.inode if file is not None else None
+        self._insert(Mapping(address, address + length, protection & 7, shared, inode, offset, file.path if file is not None else name))
+
+    def unmap(self, address: int, length: int) -> None:
+        """Take pages out; holes are skipped."""
+        if self._cut(address, address + length):
+            self.space.unmap(address, length)
+
+    def protect(self, address: int, length: int, protection: int) -> None:
+        """Raises ENOMEM where something is not mapped."""
+        end = address + length
+        pieces = self._cut(address, end)
+        covered = sum(piece.end - piece.start for piece in pieces)
+        for piece in pieces:
+            if covered == length:
+                piece.protection = protection & 7
+            self._insert(piece)
+        if covered != length:
+            raise LinuxError(linux.ENOMEM)
+        self.space.protect(address, length, protection & 7)
+
+    def remap(self, address: int, length: int, new_length: int, flags: int, new_address: int) -> int:
+        """mremap: where the pages are now. Raises EFAULT, EINVAL, ENOMEM."""
+        mapping = self.find(address)
+        if mapping is None or mapping.end < address + length:
+            raise LinuxError(linux.EFAULT)
+        if flags & linux.MREMAP_FIXED:
+            target = new_address
+            self.unmap(target, new_length)
+        elif new_length <= length:
+            if new_length < length:
+                self.unmap(address + new_length, length - new_length)
+            return address
+        elif mapping.end == address + length and not self._overlaps(mapping.end, address + new_length):
+            target = address
+        elif flags & linux.MREMAP_MAYMOVE:
+            target = self.free_range(new_length)
+        else:
+            raise LinuxError(linux.ENOMEM)
+        piece = mapping.part(address, address + length)
+        self.space.move(address, length, target, new_length)
+        self._cut(address, address + length)
+        piece.start, piece.end = target, target + new_length
+        self._insert(piece)
+        return target
+
+    def set_break(self, address: int) -> int:
+        """brk: the new break, or the old one where it cannot be."""
+        old, new = page_up(self.break_end), page_up(address)
+        if address < self.break_start or address > self.break_start + (1 << 40):
+            return self.break_end
+        if new > old:
+            if self._overlaps(old, new) or self.total() + new - old > self.limit:
+                return self.break_end
+            self.map(old, new - old, linux.PROT_READ | linux.PROT_WRITE, False, None, 0, b"[heap]")
+        elif new < old:
+            self.unmap(new, old - new)
+        self.break_end = address
+        return address
+
+    def _cut(self, start: int, end: int) -> list[Mapping]:
+        """Take [start, end) out of the list; what was there, in order."""
+        mappings = self._mappings
+        first = bisect_right(mappings, start, key=_start_of)
+        if first and mappings[first - 1].end > start:
+            first -= 1
+        last = first
+        removed: list[Mapping] = []
+        kept: list[Mapping] = []
+        while last < len(mappings) and mappings[last].start < end:
+            mapping = mappings[last]
+            if mapping.start < start:
+                kept.append(mapping.part(mapping.start, start))
+            removed.append(mapping.part(max(start, mapping.start), min(end, mapping.end)))
+            if mapping.end > end:
+                kept.append(mapping.part(end, mapping.end))
+            last += 1
+        mappings[first:last] = kept
+        return removed
+
+    def _insert(self, mapping: Mapping) -> None:
+        self._cut(mapping.start, mapping.end)
+        mappings = self._mappings
+        index = bisect_right(mappings, mapping.start, key=_start_of)
+        if index < len(mappings) and mappings[index].continues(mapping):
+            mapping.end = mappings.pop(index).end
+        if index and mapping.continues(mappings[index - 1]):
+            mappings[index - 1].end = mapping.end
+        else:
+            mappings.insert(index, mapping)
+
+    # Processes
+    def fork(self, user: UserThread) -> tuple[Memory, UserThread]:
+        """The copy-on-write memory of a child, and its thread, which stands where ``user`` stands."""
+        space, thread = self.space.fork(user)
+        child = Memory(space)
+        child.limit = self.limit
+        child.break_start, child.break_end = self.break_start, self.break_end
+        child._mappings = [m.part(m.start, m.end) for m in self._mappings]
+        return child, thread
+
+    def clear(self) -> None:
+        """Empty it, for exec."""
+        self.space.clear()
+        self._mappings = []
+
+    def release(self) -> None:
+        """A process that used it is gone; the last one ends the space."""
+        self.references -= 1
+        if self.references == 0:
+            self.space.destroy()
+
+    def text(self) -> bytes:
+        """/proc/PID/maps."""
+        lines = []
+        for m in self._mappings:
+            flags = "".join(letter if m.protection & bit else "-" for letter, bit in (("r", 1), ("w", 2), ("x", 4)))
+            device, ino = (m.inode.fs.device, m.inode.ino) if m.inode is not None else (0, 0)
+            head = f"{m.start:08x}-{m.end:08x} {flags}{'s' if m.shared else 'p'} {m.offset:08x} {device >> 8:02x}:{device & 255:02x} {ino}"
+            lines.append(head.ljust(73).encode() + m.name if m.name else head.encode() + b" ")
+        return b"\n".join([*lines, b""])
+
+
+def check_range(address: int, length: int, limit: int) -> None:
+    """Raises Fault for a range that is not the program's."""
+    if address + length > limit:
+        raise Fault(address)
