@@ -10,6 +10,7 @@ help:
 	@echo 'make install   make $(VENV) and install Skerry into it'
 	@echo 'make test      all tests, as CI runs them'
 	@echo 'make check     format, lint, types and the quick tests'
+	@echo 'make bench     measure beside native, PRoot and gVisor (BENCH=--quick for a first look)'
 	@echo 'make clean     remove what was built'
 
 install: $(STAMP)
@@ -33,6 +34,9 @@ check: install
 	@$(BIN)/ruff check src tests setup.py
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -m 'not slow'
+
+bench: install
+	@$(BIN)/python -m bench $(BENCH)
 
 clean:
 	@rm -rf $(VENV) build src/*.egg-info src/skerry/machine/*.so src/skerry/machine/stub

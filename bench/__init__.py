@@ -1,0 +1,1 @@
+"""Skerry beside native Linux, PRoot and gVisor, in one interleaved run: ``python -m bench``."""
