@@ -17,7 +17,7 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.inode import Inode
-    from skerry.unix.substrate import UserSpace, UserThread
+    from skerry.unix.substrate import MemoryObject, UserSpace, UserThread
 
 PAGE: Final = 4096
 PATH_MAX: Final = 4096
@@ -33,7 +33,7 @@ def page_up(length: int) -> int:
 class Mapping:
     """A range of pages of one kind; ``offset`` is bytes into ``inode``."""
 
-    __slots__ = ("end", "inode", "name", "offset", "protection", "shared", "start")
+    __slots__ = ("end", "identity", "inode", "name", "offset", "protection", "shared", "start")
 
     def __init__(self, start: int, end: int, protection: int, shared: bool, inode: Inode | None, offset: int, name: bytes) -> None:
         self.start = start
@@ -43,11 +43,13 @@ class Mapping:
         self.inode = inode
         self.offset = offset
         self.name = name  # path of the file, or [heap], [stack]
+        self.identity: object = self  # of anonymous shared memory: the same in every process that inherited it
 
     def part(self, start: int, end: int) -> Mapping:
         """The same, from ``start`` to ``end``."""
-        offset = self.offset + start - self.start if self.inode is not None else 0
-        return Mapping(start, end, self.protection, self.shared, self.inode, offset, self.name)
+        piece = Mapping(start, end, self.protection, self.shared, self.inode, self.offset + start - self.start, self.name)
+        piece.identity = self.identity
+        return piece
 
     def continues(self, before: Mapping) -> bool:
         """Whether ``before`` and this are one mapping in two pieces."""
@@ -58,6 +60,7 @@ class Mapping:
             and before.inode is self.inode
             and before.name == self.name
             and (self.inode is None or before.offset + before.end - before.start == self.offset)
+            and (not self.shared or before.identity is self.identity)
         )
 
 
@@ -158,6 +161,13 @@ class Memory:
         self.space.map(address, length, protection & 7, shared, backing, offset)
         inode = file.inode if file is not None else None
         self._insert(Mapping(address, address + length, protection & 7, shared, inode, offset, file.path if file is not None else name))
+
+    def map_inode(self, address: int, length: int, protection: int, inode: Inode, backing: MemoryObject, offset: int, name: bytes) -> None:
+        """Map a part of a program's file, copy-on-write. Raises ENOMEM."""
+        if self.total() + length > self.limit:
+            raise LinuxError(linux.ENOMEM)
+        self.space.map(address, length, protection, False, backing, offset)
+        self._insert(Mapping(address, address + length, protection, False, inode, offset, name))
 
     def unmap(self, address: int, length: int) -> None:
         """Take pages out; holes are skipped."""

@@ -1,19 +1,21 @@
-"""Processes and threads of the Unix server."""
+"""Processes and threads of the Unix server: what there is of each. What they do stands in lifecycle, signals and the system calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
 
 if TYPE_CHECKING:
+    from skerry.unix.console import Terminal
     from skerry.unix.files import FileTable
     from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
+    from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
-    from skerry.unix.vfs import Namespace
 
 
 class Credentials:
@@ -23,6 +25,12 @@ class Credentials:
         self.uid = self.euid = self.suid = self.fsuid = uid
         self.gid = self.egid = self.sgid = self.fsgid = gid
         self.groups = groups
+
+    def copy(self) -> Credentials:
+        """Those of a forked child."""
+        new = Credentials(self.uid, self.gid, self.groups)
+        new.__dict__.update(self.__dict__)
+        return new
 
 
 class Place:
@@ -37,24 +45,58 @@ class Place:
 class Process:
     """A Unix process: what its threads share."""
 
-    def __init__(self, system: System, pid: int, parent: Process | None) -> None:
+    def __init__(
+        self,
+        system: System,
+        pid: int,
+        parent: Process | None,
+        memory: Memory,
+        files: FileTable,
+        place: Place,
+        credentials: Credentials,
+        actions: Actions,
+    ) -> None:
         self.system = system
         self.pid = pid
         self.parent = parent
-        self.pgid = pid
-        self.sid = pid
+        self.pgid = parent.pgid if parent else pid
+        self.sid = parent.sid if parent else pid
         self.children: list[Process] = []
         self.threads: dict[int, Thread] = {}
-        self.memory: Memory
-        self.files: FileTable
-        self.place: Place
-        self.credentials: Credentials
-        self.executable: Inode | None = None
-        self.executable_path = b""
-        self.arguments: list[bytes] = []
-        self.environment: list[bytes] = []
+        self.memory = memory
+        self.files = files
+        self.place = place
+        self.credentials = credentials
+        self.actions = actions
+        self.pending: list[SignalInfo] = []
+        self.limits: dict[int, tuple[int, int]] = dict(parent.limits) if parent else {}
+        self.executable: Inode | None = parent.executable if parent else None
+        self.executable_path = parent.executable_path if parent else b""
+        self.arguments: list[bytes] = list(parent.arguments) if parent else []
+        self.environment: list[bytes] = list(parent.environment) if parent else []
+        self.exit_signal = linux.SIGCHLD
         self.exit_status: int | None = None  # as wait4 says it, once dead
+        self.stopped = 0  # by which signal
+        self.change: int | None = None  # a stop or continuation that wait has not reported, as a wait status
         self.child_changed = WaitQueue()
+        self.alarm_due = 0
+        self.started = system.platform.monotonic()
+        self.dumpable = 1
+        self.no_new_privileges = 0
+        self.subreaper = False
+        self.has_executed = False
+
+
+class Borrowed:
+    """The state of a vfork parent whose thread below the child uses until it execs or exits."""
+
+    def __init__(self, parent: Thread) -> None:
+        user = parent.user
+        self.parent = parent
+        self.registers = user.registers()
+        self.xstate = user.xstate()
+        self.fs_base = user.fs_base
+        self.gs_base = user.gs_base
 
 
 class Thread:
@@ -64,17 +106,38 @@ class Thread:
         self.process = process
         self.tid = tid
         self.user = user
+        self.name = b""
         self.activity: Activity | None = None  # the system call that it is blocked in
+        self.call = -1  # the number of the system call that it is in; -1: none, or not to be restarted
+        self.restart = False  # that call was broken off and may be made again
+        self.in_server = True  # its registers are ours; False: the program runs
+        self.mask = 0  # blocked signals, bit n-1 for signal n
+        self.saved_mask: int | None = None  # what sigsuspend and ppoll put back
+        self.pending: list[SignalInfo] = []
+        self.altstack = (0, linux.SS_DISABLE, 0)  # address, flags, size
+        self.clear_child_tid = 0
+        self.robust_list = 0
+        self.borrowed: Borrowed | None = None
+        self.dead = False
 
 
 class System:
     """One booted Unix: the tables that all processes share. Holds no behaviour of its own."""
 
-    def __init__(self, platform: Platform, namespace: Namespace, loop: Loop) -> None:
+    def __init__(self, platform: Platform, root: Directory, loop: Loop, terminal: Terminal) -> None:
         self.platform = platform
-        self.namespace = namespace
+        self.root = root
         self.loop = loop
+        self.terminal = terminal
         self.processes: dict[int, Process] = {}
+        self.last_pid = 0
+        self.last_ino = 0
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()
-        self.on_first_exit: Callable[[int], Any] | None = None  # told the wait status of the first process
+        self.first: Process | None = None
+        self.on_end: Callable[[int], Any] | None = None  # told the wait status of the first process
+
+    def new_pid(self) -> int:
+        """A number that no process, thread, group or session has."""
+        self.last_pid += 1
+        return self.last_pid

@@ -8,7 +8,7 @@ Addresses and lengths are bytes; times are nanoseconds. Every method that touche
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 Buffer = bytes | bytearray | memoryview
 
@@ -79,6 +79,10 @@ class UserThread(Protocol):
 
     fs_base: int
     gs_base: int
+    owner: Any  # the server's thread that runs on it
+
+    def call(self, function: Callable[..., Any], first: object, count: int) -> Any:
+        """``function(first, ...)`` with the first ``count`` argument registers of a system call."""
 
     def get(self, register: int) -> int: ...
     def set(self, register: int, value: int) -> None: ...

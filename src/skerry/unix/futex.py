@@ -1,0 +1,154 @@
+"""Futexes: sleeping on a word of memory.
+
+A private futex is named by its memory and address; one in a shared mapping of a file or of shared memory by the inode and offset behind it.
+
+Source: futex(2); robust futexes: Documentation/locking/robust-futex-ABI.rst.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.lib.coroutine import NEVER, WaitQueue, wait_any
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.memory import Memory
+    from skerry.unix.process import Thread
+
+ANY: Final = 0xFFFFFFFF
+_ROBUST_LIMIT: Final = 2048
+_FUTEX_WAITERS: Final = 0x80000000
+_OWNER_DIED: Final = 0x40000000
+_TID_MASK: Final = 0x3FFFFFFF
+
+Key = tuple[object, int]
+
+
+class Sleeper:
+    """Who waits, for which bits, and on which word (requeue moves it)."""
+
+    __slots__ = ("bits", "key", "queue", "woken")
+
+    def __init__(self, key: Key, bits: int) -> None:
+        self.key = key
+        self.bits = bits
+        self.queue = WaitQueue()
+        self.woken = False
+
+
+_sleepers: dict[Key, list[Sleeper]] = {}
+
+
+def key_of(memory: Memory, address: int, private: bool) -> Key:
+    """The futex at ``address``. Raises EINVAL."""
+    if address & 3:
+        raise LinuxError(linux.EINVAL)
+    if not private:
+        mapping = memory.find(address)
+        if mapping is not None and mapping.shared:
+            return (mapping.inode or mapping.identity, mapping.offset + address - mapping.start)
+    return (memory, address)
+
+
+def word(memory: Memory, address: int) -> int:
+    """The word itself. Raises Fault."""
+    return int.from_bytes(memory.read(address, 4), "little")
+
+
+async def wait(key: Key, bits: int, deadline: int) -> int:
+    """Sleep until woken; the caller has compared the word. Raises ETIMEDOUT, Interrupted."""
+    sleeper = Sleeper(key, bits)
+    _sleepers.setdefault(key, []).append(sleeper)
+    try:
+        await wait_any((sleeper.queue,), deadline)
+    finally:
+        if not sleeper.woken:
+            _forget(sleeper)
+    if not sleeper.woken:
+        raise LinuxError(linux.ETIMEDOUT)
+    return 0
+
+
+def _forget(sleeper: Sleeper) -> None:
+    sleepers = _sleepers[sleeper.key]
+    sleepers.remove(sleeper)
+    if not sleepers:
+        del _sleepers[sleeper.key]
+
+
+def wake_key(key: Key, count: int, bits: int = ANY) -> int:
+    """Wake at most ``count`` that wait for one of ``bits``; how many it were."""
+    sleepers = _sleepers.get(key)
+    if sleepers is None:
+        return 0
+    woken = [s for s in sleepers if s.bits & bits][:count]
+    for sleeper in woken:
+        sleeper.woken = True
+        _forget(sleeper)
+        sleeper.queue.wake()
+    return len(woken)
+
+
+def wake(memory: Memory, address: int, count: int) -> int:
+    """Wake those that wait at ``address``, private or shared."""
+    woken = wake_key((memory, address), count)
+    if not woken:
+        woken = wake_key(key_of(memory, address, False), count)
+    return woken
+
+
+def requeue(key: Key, target: Key, wake_count: int, move_count: int) -> int:
+    """Wake some, let others wait on ``target``; how many were woken or moved."""
+    done = wake_key(key, wake_count)
+    for sleeper in _sleepers.get(key, [])[:move_count]:
+        _forget(sleeper)
+        sleeper.key = target
+        _sleepers.setdefault(target, []).append(sleeper)
+        done += 1
+    return done
+
+
+def release_robust(thread: Thread) -> None:
+    """A thread dies: the locks on its robust list are marked and one waiter each is woken. Raises Fault."""
+    if not thread.robust_list:
+        return
+    memory = thread.process.memory
+    head = thread.robust_list
+    entry, offset, pending = struct.unpack("<QqQ", memory.read(head, 24))
+    for _ in range(_ROBUST_LIMIT):
+        if entry == head:
+            break
+        following = int.from_bytes(memory.read(entry, 8), "little")
+        if entry != pending:
+            _mark_dead(thread, entry + offset)
+        entry = following
+    if pending:
+        _mark_dead(thread, pending + offset)
+
+
+def _mark_dead(thread: Thread, address: int) -> None:
+    memory = thread.process.memory
+    value = word(memory, address)
+    if value & _TID_MASK == thread.tid:
+        memory.write(address, ((value & _FUTEX_WAITERS) | _OWNER_DIED).to_bytes(4, "little"))
+        if value & _FUTEX_WAITERS:
+            wake(memory, address, 1)
+
+
+def deadline_of(thread: Thread, timeout: int, absolute: bool, realtime: bool) -> int:
+    """The loop's deadline for the timespec at ``timeout`` (0: none). Raises Fault, EINVAL."""
+    if not timeout:
+        return NEVER
+    seconds, nanoseconds = struct.unpack("<qq", thread.process.memory.read(timeout, 16))
+    if seconds < 0 or not 0 <= nanoseconds < 1_000_000_000:
+        raise LinuxError(linux.EINVAL)
+    due = int(seconds * 1_000_000_000 + nanoseconds)
+    platform = thread.process.system.platform
+    if not absolute:
+        return min(platform.monotonic() + due, NEVER)
+    if realtime:
+        due += platform.monotonic() - platform.realtime()
+    return min(due, NEVER)

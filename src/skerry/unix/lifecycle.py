@@ -1,0 +1,260 @@
+"""How processes and threads begin, stop, and end.
+
+A vfork child *borrows* its parent's thread below: the parent's registers are put aside, the child runs on the same context in the same
+memory, and the context is given back when the child executes a program (in a space of its own) or ends. So vfork creates nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.abi import registers as reg
+from skerry.abi.fault import Fault
+from skerry.unix import futex, signals
+from skerry.unix.errors import LinuxError
+from skerry.unix.process import Borrowed, Place, Process, Thread
+
+if TYPE_CHECKING:
+    from skerry.unix.substrate import UserThread
+
+MAX_PROCESSES: Final = 4000
+
+
+def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int, exit_signal: int) -> Thread:
+    """The new thread of clone(2), resumed unless it is a vfork child (which the caller runs). Raises EINVAL, EAGAIN, ENOMEM."""
+    if (flags & linux.CLONE_THREAD and not flags & linux.CLONE_SIGHAND) or (flags & linux.CLONE_SIGHAND and not flags & linux.CLONE_VM):
+        raise LinuxError(linux.EINVAL)
+    process = thread.process
+    system = process.system
+    if len(system.processes) >= MAX_PROCESSES:
+        raise LinuxError(linux.EAGAIN)
+    pid = system.new_pid()
+    if flags & linux.CLONE_THREAD:
+        child = Thread(process, pid, process.memory.space.new_thread(thread.user))
+    else:
+        child = _clone_process(thread, flags, pid, exit_signal)
+    child.name = thread.name
+    child.mask = thread.mask
+    if not flags & linux.CLONE_VM or flags & linux.CLONE_VFORK:
+        child.altstack = thread.altstack
+    child.process.threads[pid] = child
+    user = child.user
+    user.owner = child
+    user.set_identity(child.process.pid, pid)
+    user.set(reg.RAX, 0)
+    if stack:
+        user.set(reg.RSP, stack)
+    if flags & linux.CLONE_SETTLS:
+        user.fs_base = tls
+    if flags & linux.CLONE_PARENT_SETTID:
+        process.memory.write(parent_tid, struct.pack("<i", pid))
+    if flags & linux.CLONE_CHILD_SETTID:
+        child.process.memory.write(child_tid, struct.pack("<i", pid))
+    if flags & linux.CLONE_CHILD_CLEARTID:
+        child.clear_child_tid = child_tid
+    signals.resume(child)
+    return child
+
+
+def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Thread:
+    parent = thread.process
+    memory = parent.memory
+    borrowed: Borrowed | None = None
+    user: UserThread
+    if flags & linux.CLONE_VM:
+        memory.references += 1
+        if flags & linux.CLONE_VFORK:
+            borrowed = Borrowed(thread)
+            user = thread.user
+        else:
+            user = memory.space.new_thread(thread.user)
+    else:
+        memory, user = memory.fork(thread.user)
+    files = parent.files
+    if flags & linux.CLONE_FILES:
+        files.references += 1
+    else:
+        files = files.copy()
+    place = parent.place
+    if not flags & linux.CLONE_FS:
+        place = Place(place.root, place.cwd, place.umask)
+    actions = parent.actions if flags & linux.CLONE_SIGHAND else parent.actions.copy()
+    father = parent.parent if flags & linux.CLONE_PARENT and parent.parent else parent
+    process = Process(parent.system, pid, parent, memory, files, place, parent.credentials.copy(), actions)
+    process.parent = father
+    process.exit_signal = exit_signal
+    process.no_new_privileges = parent.no_new_privileges
+    father.children.append(process)
+    parent.system.processes[pid] = process
+    child = Thread(process, pid, user)
+    child.borrowed = borrowed
+    return child
+
+
+def give_back(child: Thread) -> None:
+    """The vfork child leaves its parent's thread: the parent goes on with the child's pid."""
+    borrowed = child.borrowed
+    assert borrowed is not None
+    child.borrowed = None
+    parent = borrowed.parent
+    if parent.dead:
+        parent.user.owner = None
+        parent.user.terminate()
+        return
+    user = parent.user
+    user.owner = parent
+    user.set_identity(parent.process.pid, parent.tid)
+    user.set_registers(borrowed.registers)
+    user.set_xstate(borrowed.xstate)
+    user.fs_base, user.gs_base = borrowed.fs_base, borrowed.gs_base
+    user.set(reg.RAX, child.process.pid)
+    signals.resume(parent)
+
+
+def end_thread(thread: Thread, status: int) -> None:
+    """exit(2): the thread ends; with the last one, the process does, with wait status ``status``."""
+    process = thread.process
+    if len(process.threads) <= 1:
+        end_process(process, status)
+        return
+    _drop_thread(thread, True)
+    thread.user.owner = None
+    thread.user.terminate()
+
+
+def _drop_thread(thread: Thread, memory_lives: bool) -> None:
+    thread.dead = True
+    thread.process.threads.pop(thread.tid, None)
+    if thread.activity is not None:
+        activity, thread.activity = thread.activity, None
+        activity.cancel()
+    if memory_lives:
+        memory = thread.process.memory
+        try:
+            futex.release_robust(thread)
+            if thread.clear_child_tid:
+                memory.write(thread.clear_child_tid, bytes(4))
+                futex.wake(memory, thread.clear_child_tid, 1)
+        except (Fault, LinuxError):
+            pass
+
+
+def end_other_threads(thread: Thread) -> None:
+    """exec: only the calling thread stays, with the pid as its tid."""
+    process = thread.process
+    for other in list(process.threads.values()):
+        if other is not thread:
+            _drop_thread(other, False)
+            other.user.owner = None
+            other.user.terminate()
+    process.threads = {process.pid: thread}
+    thread.tid = process.pid
+
+
+def end_process(process: Process, status: int) -> None:
+    """The process is dead, with wait status ``status``: all it held is released, its parent is told, its children are orphans."""
+    if process.exit_status is not None:
+        return
+    system = process.system
+    process.exit_status = status
+    process.stopped = 0
+    memory = process.memory
+    shared = memory.references > 1
+    borrowers = [thread for thread in process.threads.values() if thread.borrowed is not None]
+    for thread in list(process.threads.values()):
+        _drop_thread(thread, shared)
+        if thread.borrowed is None and shared and not _is_lent(thread):
+            thread.user.owner = None
+            thread.user.terminate()
+    memory.release()
+    process.files.release()
+    for thread in borrowers:
+        give_back(thread)
+    init = system.first
+    for child in process.children:
+        child.parent = init if init is not process else None
+        if init is not None and init is not process:
+            init.children.append(child)
+            if child.exit_status is not None:
+                _tell_parent(child)
+    process.children = []
+    if process is init:
+        for other in list(system.processes.values()):
+            if other is not process:
+                end_process(other, linux.SIGKILL)
+        if system.on_end is not None:
+            system.on_end(status)
+        return
+    _tell_parent(process)
+
+
+def _is_lent(thread: Thread) -> bool:
+    """Whether a vfork child runs on the thread's context."""
+    return thread.user.owner is not thread
+
+
+def _tell_parent(process: Process) -> None:
+    parent = process.parent
+    if parent is None or parent.exit_status is not None:
+        process.system.processes.pop(process.pid, None)
+        return
+    action = parent.actions[linux.SIGCHLD]
+    if process.exit_signal == linux.SIGCHLD and (action.handler == signals.SIG_IGN or action.flags & linux.SA_NOCLDWAIT):
+        reap(process)
+    elif process.exit_signal:
+        _send_child_signal(process, parent)
+    parent.child_changed.wake()
+
+
+def _send_child_signal(process: Process, parent: Process) -> None:
+    status = process.exit_status if process.exit_status is not None else process.change or 0
+    if process.exit_status is None:
+        code, value = (linux.CLD_CONTINUED, linux.SIGCONT) if status == 0xFFFF else (linux.CLD_STOPPED, status >> 8)
+    elif status & 0x7F:
+        code, value = linux.CLD_KILLED, status & 0x7F
+    else:
+        code, value = linux.CLD_EXITED, status >> 8
+    rest = struct.pack("<iIi4xqq", process.pid, process.credentials.uid, value, 0, 0)
+    signals.send(parent, signals.SignalInfo(process.exit_signal or linux.SIGCHLD, code, rest))
+
+
+def reap(process: Process) -> None:
+    """Forget a dead process."""
+    if process.parent is not None and process in process.parent.children:
+        process.parent.children.remove(process)
+    process.system.processes.pop(process.pid, None)
+
+
+def stop_process(process: Process, signo: int) -> None:
+    """Its threads do not go back to the program until it is continued."""
+    process.stopped = signo
+    process.change = signo << 8 | 0x7F
+    for thread in process.threads.values():
+        if not thread.in_server:
+            thread.user.interrupt()
+    _tell_change(process)
+
+
+def continue_process(process: Process) -> None:
+    """SIGCONT: what was stopped goes on."""
+    process.stopped = 0
+    process.change = 0xFFFF
+    for thread in list(process.threads.values()):
+        wake_stopped(thread)
+    _tell_change(process)
+
+
+def wake_stopped(thread: Thread) -> None:
+    """Let a thread that stopped on its way back try again."""
+    if thread.in_server and thread.activity is None and not _is_lent(thread):
+        signals.resume(thread)
+
+
+def _tell_change(process: Process) -> None:
+    parent = process.parent
+    if parent is not None and parent.exit_status is None:
+        if not parent.actions[linux.SIGCHLD].flags & linux.SA_NOCLDSTOP:
+            _send_child_signal(process, parent)
+        parent.child_changed.wake()

@@ -1,0 +1,121 @@
+"""The boundary of the Unix server: system calls, faults and interruptions come in here, and results go out.
+
+Errors become numbers here and nowhere else. A handler returns its result, or a coroutine where it must wait; a signal breaks off the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from skerry.abi import linux
+from skerry.abi import registers as reg
+from skerry.abi.fault import Fault
+from skerry.lib.coroutine import Interrupted
+from skerry.unix import lifecycle, signals
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.process import System, Thread
+    from skerry.unix.substrate import UserThread
+    from skerry.unix.syscalls.table import Call
+
+
+class Tracer(Protocol):
+    """Who watches the boundary."""
+
+    def enter(self, thread: Thread, number: int, call: Call | None) -> None: ...
+    def leave(self, thread: Thread, number: int, call: Call | None, result: int) -> None: ...
+
+
+class Server:
+    """Answers the traps of programs."""
+
+    def __init__(self, system: System, calls: dict[int, Call], tracer: Tracer | None = None) -> None:
+        self.system = system
+        self.calls = calls
+        self.tracer = tracer
+        self.counts: dict[int, int] = {}
+        self.missing: dict[int, int] = {}
+
+    def system_call(self, user: UserThread, number: int) -> None:
+        """A program made system call ``number``; its arguments are in ``user``'s registers."""
+        thread = user.owner
+        if thread is None:
+            user.terminate()
+            return
+        thread.in_server = True
+        thread.call = number
+        self.counts[number] = self.counts.get(number, 0) + 1
+        call = self.calls.get(number)
+        if self.tracer is not None:
+            self.tracer.enter(thread, number, call)
+        if call is None or call.handler is None:
+            self.missing[number] = self.missing.get(number, 0) + 1
+            self.answer(thread, -linux.ENOSYS)
+            return
+        try:
+            result = user.call(call.handler, thread, call.arity)
+        except LinuxError as error:
+            result = -error.errno
+        except Fault:
+            result = -linux.EFAULT
+        if result.__class__ is int:
+            self.answer(thread, result)
+        elif result is not None:
+            self._wait(thread, call, result)
+
+    def _wait(self, thread: Thread, call: Call, body: Coroutine[Any, Any, int]) -> None:
+        """The call must wait: go on with it as an activity."""
+
+        def done(result: Any, error: BaseException | None) -> None:
+            thread.activity = None
+            if error is None:
+                if result is not None:
+                    self.answer(thread, result)
+            elif isinstance(error, LinuxError):
+                self.answer(thread, -error.errno)
+            elif isinstance(error, Fault):
+                self.answer(thread, -linux.EFAULT)
+            elif isinstance(error, Interrupted):
+                thread.restart = call.restarts
+                self.answer(thread, -linux.EINTR)
+            else:
+                raise error
+
+        thread.activity = self.system.loop.start(body, done)
+
+    def answer(self, thread: Thread, result: int) -> None:
+        """The call is done."""
+        if self.tracer is not None:
+            self.tracer.leave(thread, thread.call, self.calls.get(thread.call), result)
+        if not thread.dead:
+            thread.user.set(reg.RAX, result)
+            signals.resume(thread)
+
+    def fault(self, user: UserThread, signo: int, code: int, address: int) -> None:
+        """A program's instruction could not be carried out."""
+        thread = user.owner
+        if thread is None:
+            user.terminate()
+            return
+        thread.in_server = True
+        thread.call = -1
+        signals.force(thread, signals.SignalInfo(signo, code, address.to_bytes(8, "little")))
+        signals.resume(thread)
+
+    def interruption(self, user: UserThread) -> None:
+        """A program was interrupted for a signal."""
+        thread = user.owner
+        if thread is None:
+            user.terminate()
+            return
+        thread.in_server = True
+        thread.call = -1
+        signals.resume(thread)
+
+    def death(self, user: UserThread) -> None:
+        """The host process of a program's space is gone."""
+        thread = user.owner
+        if thread is not None:
+            lifecycle.end_process(thread.process, linux.SIGKILL)

@@ -1,0 +1,256 @@
+"""Signals: sending, masks, and what becomes of them.
+
+Delivery is at one place, :func:`deliver`, when a thread is about to go back to its program. Sending only marks a signal pending and brings
+the thread there: a running one by an interruption, a sleeping one by breaking off its system call.
+
+Source: signal(7).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.abi import registers as reg
+from skerry.abi.fault import Fault
+from skerry.unix import frames, lifecycle
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Process, Thread
+
+SIG_DFL: Final = 0
+SIG_IGN: Final = 1
+STOPS: Final = frozenset((linux.SIGSTOP, linux.SIGTSTP, linux.SIGTTIN, linux.SIGTTOU))
+IGNORED: Final = frozenset((linux.SIGCHLD, linux.SIGURG, linux.SIGWINCH, linux.SIGCONT))
+CORE: Final = frozenset(
+    (
+        linux.SIGQUIT,
+        linux.SIGILL,
+        linux.SIGTRAP,
+        linux.SIGABRT,
+        linux.SIGBUS,
+        linux.SIGFPE,
+        linux.SIGSEGV,
+        linux.SIGXCPU,
+        linux.SIGXFSZ,
+        linux.SIGSYS,
+    )
+)
+REALTIME: Final = 32  # from this number on each sending is kept
+UNBLOCKABLE: Final = (1 << (linux.SIGKILL - 1)) | (1 << (linux.SIGSTOP - 1))
+
+
+class SignalInfo:
+    """A signal that was sent; ``rest`` is siginfo from byte 16 on."""
+
+    __slots__ = ("code", "rest", "signo")
+
+    def __init__(self, signo: int, code: int = linux.SI_KERNEL, rest: bytes = b"") -> None:
+        self.signo = signo
+        self.code = code
+        self.rest = rest
+
+    def pack(self) -> bytes:
+        """struct siginfo, 128 bytes."""
+        return struct.pack("<iiii", self.signo, 0, self.code, 0) + self.rest.ljust(112, b"\0")
+
+
+def from_process(signo: int, code: int, sender: Process, value: int = 0) -> SignalInfo:
+    """What kill, tkill and sigqueue send."""
+    return SignalInfo(signo, code, struct.pack("<iIQ", sender.pid, sender.credentials.uid, value))
+
+
+class Action:
+    """What sigaction set."""
+
+    __slots__ = ("flags", "handler", "mask", "restorer")
+
+    def __init__(self, handler: int, flags: int, restorer: int, mask: int) -> None:
+        self.handler = handler
+        self.flags = flags
+        self.restorer = restorer
+        self.mask = mask
+
+
+DEFAULT: Final = Action(SIG_DFL, 0, 0, 0)
+
+
+class Actions:
+    """The actions of a process (or of several, CLONE_SIGHAND)."""
+
+    def __init__(self) -> None:
+        self.table: dict[int, Action] = {}
+
+    def __getitem__(self, signo: int) -> Action:
+        return self.table.get(signo, DEFAULT)
+
+    def copy(self) -> Actions:
+        new = Actions()
+        new.table = dict(self.table)
+        return new
+
+    def after_exec(self) -> Actions:
+        """Handlers are gone; what was ignored stays ignored."""
+        new = Actions()
+        new.table = {n: Action(SIG_IGN, 0, 0, 0) for n, action in self.table.items() if action.handler == SIG_IGN}
+        return new
+
+
+def is_ignored(process: Process, signo: int) -> bool:
+    """Whether nothing would happen."""
+    handler = process.actions[signo].handler
+    return handler == SIG_IGN or (handler == SIG_DFL and signo in IGNORED)
+
+
+def send(process: Process, info: SignalInfo) -> None:
+    """Send to a process: any thread that does not block it may take it."""
+    signo = info.signo
+    if process.exit_status is not None or not signo:
+        return
+    _continue_or_stop(process, signo)
+    bit = 1 << (signo - 1)
+    threads = process.threads.values()
+    taker = next((t for t in threads if not t.mask & bit and not t.dead), None)
+    if taker is not None and is_ignored(process, signo) and signo not in (linux.SIGKILL, linux.SIGSTOP):
+        return
+    if signo < REALTIME and any(p.signo == signo for p in process.pending):
+        return
+    process.pending.append(info)
+    if taker is not None:
+        notify(taker)
+    elif process.threads:
+        for thread in threads:  # sigtimedwait takes a blocked signal
+            if thread.activity is not None and thread.saved_mask is None:
+                process.child_changed.wake()
+                break
+
+
+def send_to_thread(thread: Thread, info: SignalInfo) -> None:
+    """Send to one thread."""
+    signo = info.signo
+    if thread.dead or not signo:
+        return
+    _continue_or_stop(thread.process, signo)
+    if not thread.mask & (1 << (signo - 1)) and is_ignored(thread.process, signo):
+        return
+    if signo >= REALTIME or all(p.signo != signo for p in thread.pending):
+        thread.pending.append(info)
+    if not thread.mask & (1 << (signo - 1)):
+        notify(thread)
+
+
+def _continue_or_stop(process: Process, signo: int) -> None:
+    if signo == linux.SIGCONT:
+        process.pending = [p for p in process.pending if p.signo not in STOPS]
+        if process.stopped:
+            lifecycle.continue_process(process)
+    elif signo in STOPS:
+        process.pending = [p for p in process.pending if p.signo != linux.SIGCONT]
+    elif signo == linux.SIGKILL and process.stopped:
+        process.stopped = 0
+
+
+def force(thread: Thread, info: SignalInfo) -> None:
+    """A fault of the thread itself: it is delivered, or it kills."""
+    bit = 1 << (info.signo - 1)
+    if thread.mask & bit or thread.process.actions[info.signo].handler == SIG_IGN:
+        thread.process.actions.table.pop(info.signo, None)
+        thread.mask &= ~bit
+    thread.pending.append(info)
+
+
+def notify(thread: Thread) -> None:
+    """Bring the thread to where signals are delivered."""
+    if thread.activity is not None:
+        thread.activity.interrupt()
+    elif not thread.in_server:
+        thread.user.interrupt()
+    elif thread.process.stopped:
+        lifecycle.wake_stopped(thread)
+
+
+def has_pending(thread: Thread) -> bool:
+    """Whether a signal waits that is not blocked."""
+    if not thread.pending and not thread.process.pending:
+        return False
+    mask = thread.mask
+    return any(not mask >> (p.signo - 1) & 1 for p in (*thread.pending, *thread.process.pending))
+
+
+def take(thread: Thread, blocked: int) -> SignalInfo | None:
+    """Remove the first pending signal that ``blocked`` lets through."""
+    for queue in (thread.pending, thread.process.pending):
+        for index, info in enumerate(queue):
+            if not blocked >> (info.signo - 1) & 1:
+                return queue.pop(index)
+    return None
+
+
+def deliver(thread: Thread) -> bool:
+    """Deliver what is pending and not blocked; False if the thread does not go back to its program (dead or stopped)."""
+    process = thread.process
+    handled = False
+    while (info := take(thread, thread.mask)) is not None:
+        signo = info.signo
+        action = process.actions[signo]
+        handler = action.handler
+        if handler == SIG_IGN and signo != linux.SIGKILL:
+            continue
+        if handler == SIG_DFL or signo in (linux.SIGKILL, linux.SIGSTOP):
+            if signo in IGNORED:
+                continue
+            if signo in STOPS:
+                if process is process.system.first and signo != linux.SIGSTOP:
+                    continue
+                _settle_restart(thread, True)
+                lifecycle.stop_process(process, signo)
+                return False
+            lifecycle.end_process(process, signo)
+            return False
+        _settle_restart(thread, bool(action.flags & linux.SA_RESTART))
+        mask = thread.saved_mask if thread.saved_mask is not None else thread.mask
+        thread.saved_mask = None
+        try:
+            frames.push(thread, info, action, mask)
+        except Fault:
+            if signo == linux.SIGSEGV:
+                lifecycle.end_process(process, linux.SIGSEGV)
+                return False
+            force(thread, SignalInfo(linux.SIGSEGV))
+            continue
+        thread.mask |= action.mask
+        if not action.flags & linux.SA_NODEFER:
+            thread.mask |= 1 << (signo - 1)
+        thread.mask &= ~UNBLOCKABLE
+        if action.flags & linux.SA_RESETHAND:
+            process.actions.table.pop(signo, None)
+        handled = True
+    if not handled:
+        _settle_restart(thread, True)
+        if thread.saved_mask is not None:
+            thread.mask = thread.saved_mask
+            thread.saved_mask = None
+            if has_pending(thread):
+                return deliver(thread)
+    return True
+
+
+def _settle_restart(thread: Thread, again: bool) -> None:
+    """A call that was broken off is made again, or has failed with EINTR."""
+    if thread.restart:
+        thread.restart = False
+        if again:
+            thread.user.set(reg.RIP, thread.user.get(reg.RIP) - 2)
+            thread.user.set(reg.RAX, thread.call)
+
+
+def resume(thread: Thread) -> None:
+    """Let the thread go back to its program, by way of the signals that wait for it."""
+    process = thread.process
+    if process.stopped:
+        return
+    if (thread.pending or process.pending or thread.restart or thread.saved_mask is not None) and not deliver(thread):
+        return
+    thread.in_server = False
+    thread.user.resume()
