@@ -93,6 +93,8 @@ class OpenFile:
         """One fewer; the last one closes it."""
         self.references -= 1
         if self.references == 0:
+            if self.inode.whole_locks is not None:
+                self.inode.whole_locks.release(self)
             self.close()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
+    from skerry.unix.locks import FileLocks
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Buffer, MemoryObject
 
@@ -53,6 +54,8 @@ class Inode:
         self.mtime = now
         self.ctime = now
         self.xattrs: dict[bytes, bytes] | None = None
+        self.locks: FileLocks | None = None  # fcntl
+        self.whole_locks: FileLocks | None = None  # flock
 
     @property
     def is_directory(self) -> bool:
@@ -137,6 +140,10 @@ class Inode:
     # Symbolic links
     def readlink(self) -> bytes:
         raise LinuxError(linux.EINVAL)
+
+    def readlink_for(self, thread: Thread) -> bytes:
+        """What readlink(2) says to ``thread``: links of /proc depend on who asks."""
+        return self.readlink()
 
     def follow(self, thread: Thread) -> Inode | None:
         """For magic links of /proc (fd/N, exe, cwd, root): the inode itself, else None and readlink() is walked."""

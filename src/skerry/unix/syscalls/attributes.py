@@ -1,0 +1,275 @@
+"""System calls on attributes: stat and its kin, modes, owners, times, extended attributes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import linux
+from skerry.unix.arguments import c_int
+from skerry.unix.errors import LinuxError
+from skerry.unix.inode import Inode
+from skerry.unix.syscalls.paths import AT_FDCWD_WORD, inode_at
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+
+Result = int | Coroutine[Any, Any, int]
+SECOND: Final = 1_000_000_000
+_STAT: Final = struct.Struct("<QQQIIIiQqqqQQQQQQ24x")
+_STATX: Final = struct.Struct("<IIQIIIHxxQQQQ" + "qIi" * 4 + "IIII14Q")
+STATX_BASIC: Final = 0x7FF
+
+
+def pack_stat(inode: Inode) -> bytes:
+    """struct stat, 144 bytes."""
+    inode.refresh()
+    return _STAT.pack(
+        inode.fs.device,
+        inode.ino,
+        inode.nlink,
+        inode.mode,
+        inode.uid,
+        inode.gid,
+        0,
+        inode.rdev,
+        inode.size,
+        4096,
+        inode.blocks,
+        *divmod(inode.atime, SECOND),
+        *divmod(inode.mtime, SECOND),
+        *divmod(inode.ctime, SECOND),
+    )
+
+
+def sys_stat(thread: Thread, address: int, buffer: int) -> Result:
+    return sys_newfstatat(thread, AT_FDCWD_WORD, address, buffer, 0)
+
+
+def sys_lstat(thread: Thread, address: int, buffer: int) -> Result:
+    return sys_newfstatat(thread, AT_FDCWD_WORD, address, buffer, linux.AT_SYMLINK_NOFOLLOW)
+
+
+def sys_fstat(thread: Thread, fd: int, buffer: int) -> Result:
+    process = thread.process
+    process.memory.write(buffer, pack_stat(process.files[c_int(fd)].inode))
+    return 0
+
+
+def sys_newfstatat(thread: Thread, directory: int, address: int, buffer: int, flags: int) -> Result:
+    thread.process.memory.write(buffer, pack_stat(inode_at(thread, directory, address, flags)))
+    return 0
+
+
+def sys_statx(thread: Thread, directory: int, address: int, flags: int, mask: int, buffer: int) -> Result:
+    inode = inode_at(thread, directory, address, flags)
+    inode.refresh()
+    times: list[int] = []
+    for time in (inode.atime, inode.ctime, inode.ctime, inode.mtime):
+        times += (*divmod(time, SECOND), 0)
+    rdev, device = inode.rdev, inode.fs.device
+    packed = _STATX.pack(
+        STATX_BASIC,
+        4096,
+        0,
+        inode.nlink,
+        inode.uid,
+        inode.gid,
+        inode.mode,
+        inode.ino,
+        inode.size,
+        inode.blocks,
+        0,
+        *times,
+        rdev >> 8 & 0xFFF,
+        rdev & 0xFF | rdev >> 12 & ~0xFF,
+        device >> 8 & 0xFFF,
+        device & 0xFF,
+        *[0] * 14,
+    )
+    thread.process.memory.write(buffer, packed)
+    return 0
+
+
+def _change_mode(thread: Thread, inode: Inode, mode: int) -> int:
+    who = thread.process.credentials
+    if who.fsuid and who.fsuid != inode.uid:
+        raise LinuxError(linux.EPERM)
+    mode &= 0o7777
+    if who.fsuid and inode.gid != who.fsgid and inode.gid not in who.groups:
+        mode &= ~linux.S_ISGID
+    inode.set_attributes(thread.process.system.platform.realtime(), mode=mode)
+    return 0
+
+
+def sys_chmod(thread: Thread, address: int, mode: int) -> Result:
+    return _change_mode(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), mode)
+
+
+def sys_fchmod(thread: Thread, fd: int, mode: int) -> Result:
+    return _change_mode(thread, thread.process.files[c_int(fd)].inode, mode)
+
+
+def sys_fchmodat(thread: Thread, directory: int, address: int, mode: int) -> Result:
+    return _change_mode(thread, inode_at(thread, directory, address, 0), mode)
+
+
+def _change_owner(thread: Thread, inode: Inode, uid: int, gid: int) -> int:
+    who = thread.process.credentials
+    new_uid, new_gid = c_int(uid), c_int(gid)
+    if who.fsuid and (
+        new_uid not in (-1, inode.uid)
+        or (new_gid not in (-1, inode.gid) and (who.fsuid != inode.uid or (new_gid != who.fsgid and new_gid not in who.groups)))
+    ):
+        raise LinuxError(linux.EPERM)
+    mode = inode.mode & ~(linux.S_ISUID | linux.S_ISGID) if inode.is_regular else inode.mode
+    inode.set_attributes(
+        thread.process.system.platform.realtime(),
+        mode=mode,
+        uid=None if new_uid == -1 else uid & 0xFFFFFFFF,
+        gid=None if new_gid == -1 else gid & 0xFFFFFFFF,
+    )
+    return 0
+
+
+def sys_chown(thread: Thread, address: int, uid: int, gid: int) -> Result:
+    return _change_owner(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), uid, gid)
+
+
+def sys_lchown(thread: Thread, address: int, uid: int, gid: int) -> Result:
+    return _change_owner(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), uid, gid)
+
+
+def sys_fchown(thread: Thread, fd: int, uid: int, gid: int) -> Result:
+    return _change_owner(thread, thread.process.files[c_int(fd)].inode, uid, gid)
+
+
+def sys_fchownat(thread: Thread, directory: int, address: int, uid: int, gid: int, flags: int) -> Result:
+    return _change_owner(thread, inode_at(thread, directory, address, flags), uid, gid)
+
+
+def _change_times(thread: Thread, inode: Inode, times: tuple[int, int] | None) -> int:
+    """``times``: access and modification, -1 to leave one; None: now."""
+    now = thread.process.system.platform.realtime()
+    who = thread.process.credentials
+    if who.fsuid and who.fsuid != inode.uid and (times is not None or not inode.mode & 0o222):
+        raise LinuxError(linux.EPERM if times is not None else linux.EACCES)
+    access, modification = times if times is not None else (now, now)
+    inode.set_attributes(now, atime=None if access == -1 else access, mtime=None if modification == -1 else modification)
+    return 0
+
+
+def sys_utimensat(thread: Thread, directory: int, address: int, times: int, flags: int) -> Result:
+    process = thread.process
+    inode = inode_at(thread, directory, address, flags) if address else process.files[c_int(directory)].inode
+    if not times:
+        return _change_times(thread, inode, None)
+    words = struct.unpack("<4q", process.memory.read(times, 32))
+    now = process.system.platform.realtime()
+    chosen: list[int] = []
+    for seconds, nanoseconds in (words[:2], words[2:]):
+        if nanoseconds == linux.UTIME_NOW:
+            chosen.append(now)
+        elif nanoseconds == linux.UTIME_OMIT:
+            chosen.append(-1)
+        elif 0 <= nanoseconds < SECOND:
+            chosen.append(seconds * SECOND + nanoseconds)
+        else:
+            raise LinuxError(linux.EINVAL)
+    return _change_times(thread, inode, (chosen[0], chosen[1]))
+
+
+def sys_utimes(thread: Thread, address: int, times: int) -> Result:
+    return sys_futimesat(thread, AT_FDCWD_WORD, address, times)
+
+
+def sys_futimesat(thread: Thread, directory: int, address: int, times: int) -> Result:
+    inode = inode_at(thread, directory, address, 0)
+    if not times:
+        return _change_times(thread, inode, None)
+    a, b, c, d = struct.unpack("<4q", thread.process.memory.read(times, 32))
+    return _change_times(thread, inode, (a * SECOND + b * 1000, c * SECOND + d * 1000))
+
+
+def sys_utime(thread: Thread, address: int, times: int) -> Result:
+    inode = inode_at(thread, AT_FDCWD_WORD, address, 0)
+    if not times:
+        return _change_times(thread, inode, None)
+    access, modification = struct.unpack("<2q", thread.process.memory.read(times, 16))
+    return _change_times(thread, inode, (access * SECOND, modification * SECOND))
+
+
+def _get_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int) -> int:
+    memory = thread.process.memory
+    key = memory.read_path(name)
+    found = (inode.xattrs or {}).get(key)
+    if found is None:
+        raise LinuxError(linux.ENODATA if key.startswith((b"user.", b"security.", b"system.", b"trusted.")) else linux.EOPNOTSUPP)
+    if size:
+        if size < len(found):
+            raise LinuxError(linux.ERANGE)
+        memory.write(value, found)
+    return len(found)
+
+
+def sys_getxattr(thread: Thread, address: int, name: int, value: int, size: int) -> Result:
+    return _get_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), name, value, size)
+
+
+def sys_lgetxattr(thread: Thread, address: int, name: int, value: int, size: int) -> Result:
+    return _get_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), name, value, size)
+
+
+def sys_fgetxattr(thread: Thread, fd: int, name: int, value: int, size: int) -> Result:
+    return _get_xattr(thread, thread.process.files[c_int(fd)].inode, name, value, size)
+
+
+def _set_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int, flags: int) -> int:
+    memory = thread.process.memory
+    key = memory.read_path(name)
+    if not key.startswith(b"user.") or not (inode.is_regular or inode.is_directory):
+        raise LinuxError(linux.EPERM if key.startswith((b"trusted.", b"security.", b"user.")) else linux.EOPNOTSUPP)
+    if size > 65536:
+        raise LinuxError(linux.E2BIG)
+    table = inode.xattrs if inode.xattrs is not None else {}
+    if flags == 1 and key in table:
+        raise LinuxError(linux.EEXIST)
+    if flags == 2 and key not in table:
+        raise LinuxError(linux.ENODATA)
+    table[key] = memory.read(value, size)
+    inode.xattrs = table
+    return 0
+
+
+def sys_setxattr(thread: Thread, address: int, name: int, value: int, size: int, flags: int) -> Result:
+    return _set_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), name, value, size, flags)
+
+
+def sys_lsetxattr(thread: Thread, address: int, name: int, value: int, size: int, flags: int) -> Result:
+    return _set_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), name, value, size, flags)
+
+
+def sys_fsetxattr(thread: Thread, fd: int, name: int, value: int, size: int, flags: int) -> Result:
+    return _set_xattr(thread, thread.process.files[c_int(fd)].inode, name, value, size, flags)
+
+
+def _list_xattr(thread: Thread, inode: Inode, buffer: int, size: int) -> int:
+    names = b"".join(name + b"\0" for name in inode.xattrs or ())
+    if size:
+        if size < len(names):
+            raise LinuxError(linux.ERANGE)
+        thread.process.memory.write(buffer, names)
+    return len(names)
+
+
+def sys_listxattr(thread: Thread, address: int, buffer: int, size: int) -> Result:
+    return _list_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), buffer, size)
+
+
+def sys_llistxattr(thread: Thread, address: int, buffer: int, size: int) -> Result:
+    return _list_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), buffer, size)
+
+
+def sys_flistxattr(thread: Thread, fd: int, buffer: int, size: int) -> Result:
+    return _list_xattr(thread, thread.process.files[c_int(fd)].inode, buffer, size)

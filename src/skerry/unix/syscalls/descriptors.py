@@ -1,0 +1,413 @@
+"""System calls on descriptors: reading, writing, seeking, duplicating, pipes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import linux
+from skerry.lib.coroutine import Interrupted
+from skerry.unix import signals
+from skerry.unix.arguments import c_int, c_long
+from skerry.unix.errors import LinuxError
+from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
+from skerry.unix.pipe import PipeEnd, make_pipe
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+
+Result = int | Coroutine[Any, Any, int]
+MAX_TRANSFER: Final = 0x7FFFF000
+STEP: Final = 1 << 21  # bytes that one read brings through the server at a time
+IOV_MAX: Final = 1024
+
+
+def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
+    process = thread.process
+    file = process.files[c_int(fd)]
+    if not file.readable:
+        raise LinuxError(linux.EBADF)
+    if count > STEP:
+        count = STEP
+    data = file.read(count)
+    if data is None:
+        if file.flags & linux.O_NONBLOCK:
+            raise LinuxError(linux.EAGAIN)
+        return _read_later(thread, file, [(address, count)])
+    if data:
+        process.memory.write(address, data)
+    return len(data)
+
+
+async def _read_later(thread: Thread, file: OpenFile, vector: list[tuple[int, int]]) -> int:
+    total = sum(length for _, length in vector)
+    file.hold()
+    try:
+        while (data := file.read(total)) is None:
+            await file.changed.wait()
+    finally:
+        file.release()
+    return scatter(thread, vector, data)
+
+
+def scatter(thread: Thread, vector: list[tuple[int, int]], data: bytes) -> int:
+    """Write ``data`` into the pieces of the program's memory; its length."""
+    at = 0
+    for address, length in vector:
+        if at >= len(data):
+            break
+        thread.process.memory.write(address, data[at : at + length])
+        at += length
+    return len(data)
+
+
+def sys_write(thread: Thread, fd: int, address: int, count: int) -> Result:
+    process = thread.process
+    file = process.files[c_int(fd)]
+    if not file.writable:
+        raise LinuxError(linux.EBADF)
+    return _write(thread, file, process.memory.read(address, min(count, MAX_TRANSFER)))
+
+
+def _write(thread: Thread, file: OpenFile, data: bytes) -> Result:
+    try:
+        if file.inode.is_regular:
+            limit_growth(thread, file, file.position, len(data))
+        done = file.write(data)
+    except LinuxError as error:
+        if error.errno == linux.EPIPE:
+            signals.send_to_thread(thread, signals.SignalInfo(linux.SIGPIPE, linux.SI_USER))
+        raise
+    if done == len(data):
+        return done
+    if file.flags & linux.O_NONBLOCK:
+        if done is None:
+            raise LinuxError(linux.EAGAIN)
+        return done
+    return _write_later(thread, file, data, done or 0)
+
+
+async def _write_later(thread: Thread, file: OpenFile, data: bytes, done: int) -> int:
+    file.hold()
+    try:
+        while done < len(data):
+            try:
+                await file.changed.wait()
+                step = file.write(data[done:])
+            except Interrupted:
+                if done:
+                    break
+                raise
+            except LinuxError as error:
+                if error.errno == linux.EPIPE:
+                    signals.send_to_thread(thread, signals.SignalInfo(linux.SIGPIPE, linux.SI_USER))
+                if done:
+                    break
+                raise
+            done += step or 0
+    finally:
+        file.release()
+    return done
+
+
+def limit_growth(thread: Thread, file: OpenFile, position: int, count: int) -> None:
+    """RLIMIT_FSIZE. Raises EFBIG, with SIGXFSZ."""
+    limit = thread.process.limits.get(linux.RLIMIT_FSIZE)
+    if limit is not None and count and position + count > limit[0]:
+        signals.send_to_thread(thread, signals.SignalInfo(linux.SIGXFSZ))
+        raise LinuxError(linux.EFBIG)
+
+
+def vector_at(thread: Thread, address: int, count: int) -> list[tuple[int, int]]:
+    """An array of struct iovec. Raises Fault, EINVAL."""
+    count = c_int(count)
+    if not 0 <= count <= IOV_MAX:
+        raise LinuxError(linux.EINVAL)
+    words = thread.process.memory.read_words(address, 2 * count) if count else ()
+    vector = list(zip(words[::2], words[1::2], strict=True))
+    if sum(length for _, length in vector) >= 1 << 63:
+        raise LinuxError(linux.EINVAL)
+    return vector
+
+
+def sys_readv(thread: Thread, fd: int, address: int, count: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.readable:
+        raise LinuxError(linux.EBADF)
+    vector = vector_at(thread, address, count)
+    data = file.read(min(sum(length for _, length in vector), STEP))
+    if data is None:
+        if file.nonblocking:
+            raise LinuxError(linux.EAGAIN)
+        return _read_later(thread, file, vector)
+    return scatter(thread, vector, data)
+
+
+def gather(thread: Thread, vector: list[tuple[int, int]]) -> bytes:
+    """The bytes of the pieces of the program's memory."""
+    memory = thread.process.memory
+    return b"".join([memory.read(address, length) for address, length in vector if length])
+
+
+def sys_writev(thread: Thread, fd: int, address: int, count: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.writable:
+        raise LinuxError(linux.EBADF)
+    return _write(thread, file, gather(thread, vector_at(thread, address, count)))
+
+
+def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.readable:
+        raise LinuxError(linux.EBADF)
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
+    data = file.read_at(min(count, MAX_TRANSFER), offset)
+    if data:
+        thread.process.memory.write(address, data)
+    return len(data)
+
+
+def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.writable:
+        raise LinuxError(linux.EBADF)
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
+    limit_growth(thread, file, offset, count)
+    return file.write_at(thread.process.memory.read(address, min(count, MAX_TRANSFER)), offset)
+
+
+def sys_preadv(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.readable:
+        raise LinuxError(linux.EBADF)
+    vector = vector_at(thread, address, count)
+    return scatter(thread, vector, file.read_at(min(sum(length for _, length in vector), MAX_TRANSFER), offset))
+
+
+def sys_pwritev(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.writable:
+        raise LinuxError(linux.EBADF)
+    return file.write_at(gather(thread, vector_at(thread, address, count)), offset)
+
+
+def sys_lseek(thread: Thread, fd: int, offset: int, whence: int) -> Result:
+    return thread.process.files[c_int(fd)].seek(c_long(offset), whence)
+
+
+def sys_close(thread: Thread, fd: int) -> Result:
+    files = thread.process.files
+    file = files.close(c_int(fd))
+    if file.inode.locks is not None:
+        file.inode.locks.release(thread.process)
+    return 0
+
+
+def sys_close_range(thread: Thread, first: int, last: int, flags: int) -> Result:
+    if first > last:
+        raise LinuxError(linux.EINVAL)
+    files = thread.process.files
+    for fd in [fd for fd in files.files if first <= fd <= last]:
+        if flags & 4:
+            files.close_on_exec.add(fd)
+        else:
+            sys_close(thread, fd)
+    return 0
+
+
+def sys_dup(thread: Thread, fd: int) -> Result:
+    files = thread.process.files
+    return files.install(files[c_int(fd)])
+
+
+def sys_dup2(thread: Thread, old: int, new: int) -> Result:
+    files = thread.process.files
+    file = files[c_int(old)]
+    return new if old == new else _dup_to(thread, file, c_int(new), False)
+
+
+def sys_dup3(thread: Thread, old: int, new: int, flags: int) -> Result:
+    file = thread.process.files[c_int(old)]
+    if old == new or flags & ~linux.O_CLOEXEC:
+        raise LinuxError(linux.EINVAL)
+    return _dup_to(thread, file, c_int(new), bool(flags))
+
+
+def _dup_to(thread: Thread, file: OpenFile, new: int, close_on_exec: bool) -> int:
+    files = thread.process.files
+    if not 0 <= new < files.limit:
+        raise LinuxError(linux.EBADF)
+    files.place(new, file, close_on_exec)
+    return new
+
+
+_SETTABLE: Final = linux.O_APPEND | linux.O_NONBLOCK | linux.O_DIRECT | linux.O_NOATIME
+
+
+def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
+    fd = c_int(fd)
+    files = thread.process.files
+    file = files[fd]
+    command = c_int(command)
+    if command in (linux.F_DUPFD, linux.F_DUPFD_CLOEXEC):
+        if not 0 <= c_int(argument) < files.limit:
+            raise LinuxError(linux.EINVAL)
+        return files.install(file, command == linux.F_DUPFD_CLOEXEC, c_int(argument))
+    if command == linux.F_GETFD:
+        return linux.FD_CLOEXEC if fd in files.close_on_exec else 0
+    if command == linux.F_SETFD:
+        (files.close_on_exec.add if argument & linux.FD_CLOEXEC else files.close_on_exec.discard)(fd)
+        return 0
+    if command == linux.F_GETFL:
+        return file.flags | 0o100000
+    if command == linux.F_SETFL:
+        file.flags = file.flags & ~_SETTABLE | argument & _SETTABLE
+        return 0
+    if command in (linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW):
+        from skerry.unix.syscalls.locks import record_lock
+
+        return record_lock(thread, file, command, argument)
+    if command in (linux.F_GETPIPE_SZ, linux.F_SETPIPE_SZ):
+        if not isinstance(file, PipeEnd):
+            raise LinuxError(linux.EBADF)
+        if command == linux.F_SETPIPE_SZ:
+            size = 1 << max(12, (min(argument, 1 << 31) - 1).bit_length())
+            if size > 1 << 20:
+                raise LinuxError(linux.EPERM)
+            if size < file.pipe.length:
+                raise LinuxError(linux.EBUSY)
+            file.pipe.capacity = size
+        return file.pipe.capacity
+    if command in (linux.F_SETOWN, linux.F_SETSIG):
+        return 0
+    if command in (linux.F_GETOWN, linux.F_GETSIG):
+        return 0
+    raise LinuxError(linux.EINVAL)
+
+
+def sys_ioctl(thread: Thread, fd: int, request: int, argument: int) -> Result:
+    fd = c_int(fd)
+    files = thread.process.files
+    file = files[fd]
+    request &= 0xFFFFFFFF
+    memory = thread.process.memory
+    if request == linux.FIONBIO:
+        on = int.from_bytes(memory.read(argument, 4), "little")
+        file.flags = file.flags & ~linux.O_NONBLOCK | (linux.O_NONBLOCK if on else 0)
+        return 0
+    if request in (linux.FIOCLEX, linux.FIONCLEX):
+        (files.close_on_exec.add if request == linux.FIOCLEX else files.close_on_exec.discard)(fd)
+        return 0
+    if request == linux.FIONREAD and isinstance(file, PipeEnd | RegularFile):
+        count = file.pipe.length if isinstance(file, PipeEnd) else max(0, file.inode.size - file.position)
+        memory.write(argument, struct.pack("<i", count))
+        return 0
+    return file.ioctl(thread, request, argument)
+
+
+def sys_pipe(thread: Thread, address: int) -> Result:
+    return sys_pipe2(thread, address, 0)
+
+
+def sys_pipe2(thread: Thread, address: int, flags: int) -> Result:
+    if flags & ~(linux.O_CLOEXEC | linux.O_NONBLOCK | linux.O_DIRECT):
+        raise LinuxError(linux.EINVAL)
+    process = thread.process
+    system = process.system
+    system.last_ino += 1
+    who = process.credentials
+    now = system.platform.realtime()
+    reader, writer = make_pipe(system.last_ino, who.fsuid, who.fsgid, now, flags & linux.O_NONBLOCK)
+    close_on_exec = bool(flags & linux.O_CLOEXEC)
+    first = process.files.install(reader, close_on_exec)
+    try:
+        second = process.files.install(writer, close_on_exec)
+        process.memory.write(address, struct.pack("<ii", first, second))
+    except Exception:
+        process.files.close(first)
+        raise
+    return 0
+
+
+def sys_fsync(thread: Thread, fd: int) -> Result:
+    thread.process.files[c_int(fd)].sync()
+    return 0
+
+
+def sys_sync(thread: Thread) -> Result:
+    return 0
+
+
+def sys_ftruncate(thread: Thread, fd: int, size: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if c_long(size) < 0 or not file.writable:
+        raise LinuxError(linux.EINVAL)
+    file.truncate(size)
+    return 0
+
+
+def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not file.writable:
+        raise LinuxError(linux.EBADF)
+    if c_long(offset) < 0 or c_long(length) <= 0:
+        raise LinuxError(linux.EINVAL)
+    if mode & ~linux.FALLOC_FL_KEEP_SIZE:
+        raise LinuxError(linux.EOPNOTSUPP)
+    if not mode and offset + length > file.inode.size:
+        file.truncate(offset + length)
+    return 0
+
+
+def sys_fadvise64(thread: Thread, fd: int, offset: int, length: int, advice: int) -> Result:
+    if isinstance(thread.process.files[c_int(fd)], PipeEnd):
+        raise LinuxError(linux.ESPIPE)
+    return 0
+
+
+def _position(thread: Thread, address: int, file: OpenFile) -> int:
+    return int(thread.process.memory.read_words(address, 1)[0]) if address else file.position
+
+
+def sys_sendfile(thread: Thread, out: int, source: int, offset: int, count: int) -> Result:
+    files = thread.process.files
+    file, target = files[c_int(source)], files[c_int(out)]
+    start = _position(thread, offset, file)
+    data = file.read_at(min(count, STEP), start)
+    if not data:
+        return 0
+    if offset:
+        thread.process.memory.write(offset, struct.pack("<Q", start + len(data)))
+    else:
+        file.seek(start + len(data), linux.SEEK_SET)
+    return _write(thread, target, data)
+
+
+def sys_copy_file_range(thread: Thread, source: int, source_at: int, out: int, out_at: int, count: int, flags: int) -> Result:
+    files = thread.process.files
+    file, target = files[c_int(source)], files[c_int(out)]
+    if not isinstance(file, RegularFile) or not isinstance(target, RegularFile):
+        raise LinuxError(linux.EINVAL)
+    if not file.readable or not target.writable:
+        raise LinuxError(linux.EBADF)
+    start, to = _position(thread, source_at, file), _position(thread, out_at, target)
+    data = file.read_at(min(count, 1 << 24), start)
+    done = target.write_at(data, to) if data else 0
+    for address, moved, at in ((source_at, file, start), (out_at, target, to)):
+        if address:
+            thread.process.memory.write(address, struct.pack("<Q", at + done))
+        else:
+            moved.position = at + done
+    return done
+
+
+def sys_getdents64(thread: Thread, fd: int, address: int, size: int) -> Result:
+    file = thread.process.files[c_int(fd)]
+    if not isinstance(file, DirectoryFile):
+        raise LinuxError(linux.ENOTDIR)
+    data = file.read_entries(c_int(size))
+    thread.process.memory.write(address, data)
+    return len(data)

@@ -1,0 +1,436 @@
+"""System calls on path names: opening, looking, making, removing, renaming."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import linux
+from skerry.unix.arguments import c_int, c_long
+from skerry.unix.errors import LinuxError
+from skerry.unix.files import OpenFile
+from skerry.unix.fs.tmpfs import Directory
+from skerry.unix.inode import Inode
+from skerry.unix.pipe import PipeEnd
+from skerry.unix.vfs import Name, may, path_of, require, resolve
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Process, Thread
+
+Result = int | Coroutine[Any, Any, int]
+AT_FDCWD_WORD: Final = linux.AT_FDCWD & 0xFFFFFFFF
+RESOLVE_CACHED: Final = 0x20
+
+
+def walk(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Name:
+    """Resolve ``path`` from the directory descriptor (or AT_FDCWD)."""
+    process = thread.process
+    start: Inode = process.place.cwd
+    if directory & 0xFFFFFFFF != AT_FDCWD_WORD and path[:1] != b"/":
+        start = process.files[c_int(directory)].inode
+        if not start.is_directory:
+            raise LinuxError(linux.ENOTDIR)
+    return resolve(thread, process.place, process.credentials, path, start, follow)
+
+
+def existing(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Inode:
+    """The inode that ``path`` leads to. Raises ENOENT."""
+    inode = walk(thread, directory, path, follow).inode
+    if inode is None:
+        raise LinuxError(linux.ENOENT)
+    return inode
+
+
+def inode_at(thread: Thread, directory: int, address: int, flags: int) -> Inode:
+    """What an *at call means: a path, or with AT_EMPTY_PATH the descriptor itself."""
+    path = thread.process.memory.read_path(address) if address else b""
+    if not path and flags & linux.AT_EMPTY_PATH:
+        process = thread.process
+        if directory & 0xFFFFFFFF == AT_FDCWD_WORD:
+            return process.place.cwd
+        return process.files[c_int(directory)].inode
+    return existing(thread, directory, path, not flags & linux.AT_SYMLINK_NOFOLLOW)
+
+
+def _modifiable(process: Process, name: Name) -> Directory:
+    """The directory that holds ``name``, if its entries may be changed. Raises EACCES, EROFS."""
+    directory = name.directory
+    require(process.credentials, directory, linux.W_OK | linux.X_OK)
+    if directory.fs.read_only:
+        raise LinuxError(linux.EROFS)
+    return directory
+
+
+def _removable(process: Process, name: Name) -> tuple[Directory, Inode]:
+    """The same, for an entry that exists and may be removed (sticky directories). Raises ENOENT, EPERM."""
+    if name.inode is None:
+        raise LinuxError(linux.ENOENT)
+    directory = _modifiable(process, name)
+    who = process.credentials.fsuid
+    if directory.mode & linux.S_ISVTX and who and who not in (directory.uid, name.inode.uid):
+        raise LinuxError(linux.EPERM)
+    return directory, name.inode
+
+
+def _now(thread: Thread) -> int:
+    return thread.process.system.platform.realtime()
+
+
+def full_path(thread: Thread, name: Name) -> bytes:
+    """For /proc/self/fd: the absolute path of what was opened."""
+    if not name.name:
+        return path_of(name.inode, thread.process.place.root) if name.inode is not None else b"/"
+    directory = path_of(name.directory, thread.process.place.root)
+    return directory + name.name if directory == b"/" else directory + b"/" + name.name
+
+
+def sys_open(thread: Thread, address: int, flags: int, mode: int) -> Result:
+    return sys_openat(thread, AT_FDCWD_WORD, address, flags, mode)
+
+
+def sys_creat(thread: Thread, address: int, mode: int) -> Result:
+    return sys_openat(thread, AT_FDCWD_WORD, address, linux.O_CREAT | linux.O_WRONLY | linux.O_TRUNC, mode)
+
+
+def sys_openat2(thread: Thread, directory: int, address: int, how: int, size: int) -> Result:
+    if size < 24:
+        raise LinuxError(linux.EINVAL)
+    flags, mode, restrict = thread.process.memory.read_words(how, 3)
+    if restrict & ~RESOLVE_CACHED:
+        raise LinuxError(linux.EINVAL)
+    return sys_openat(thread, directory, address, flags, mode)
+
+
+def sys_openat(thread: Thread, directory: int, address: int, flags: int, mode: int) -> Result:
+    process = thread.process
+    flags &= 0xFFFFFFFF
+    file = open_path(thread, directory, process.memory.read_path(address), flags, mode)
+    if isinstance(file, PipeEnd) and not flags & (linux.O_NONBLOCK | linux.O_PATH) and flags & linux.O_ACCMODE != linux.O_RDWR:
+        return _open_fifo_later(thread, file, flags)
+    return process.files.install(file, bool(flags & linux.O_CLOEXEC))
+
+
+async def _open_fifo_later(thread: Thread, file: PipeEnd, flags: int) -> int:
+    """Opening a fifo waits for the other side."""
+    file.hold()
+    try:
+        while not (file.pipe.writers if file.readable else file.pipe.readers):
+            await file.changed.wait()
+        return thread.process.files.install(file, bool(flags & linux.O_CLOEXEC))
+    finally:
+        file.release()
+
+
+def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int) -> OpenFile:
+    """The open file of open(2). Raises all that it does."""
+    process = thread.process
+    if flags & linux.O_TMPFILE == linux.O_TMPFILE:
+        return _open_unnamed(thread, directory, path, flags, mode)
+    exclusive = flags & (linux.O_CREAT | linux.O_EXCL) == linux.O_CREAT | linux.O_EXCL
+    name = walk(thread, directory, path, not flags & linux.O_NOFOLLOW and not exclusive)
+    inode = name.inode
+    created = False
+    if inode is None:
+        if not flags & linux.O_CREAT:
+            raise LinuxError(linux.ENOENT)
+        if name.trailing_slash:
+            raise LinuxError(linux.EISDIR)
+        inode = _create(thread, name, linux.S_IFREG | mode & 0o7777)
+        created = True
+    elif exclusive:
+        raise LinuxError(linux.EEXIST)
+    if flags & linux.O_PATH:
+        file = OpenFile(inode, flags, full_path(thread, name))
+        if flags & linux.O_DIRECTORY and not inode.is_directory:
+            raise LinuxError(linux.ENOTDIR)
+        return file
+    if inode.is_symlink:
+        raise LinuxError(linux.ELOOP)
+    if flags & linux.O_DIRECTORY and not inode.is_directory:
+        raise LinuxError(linux.ENOTDIR)
+    if inode.is_directory and flags & (linux.O_ACCMODE | linux.O_CREAT):
+        raise LinuxError(linux.EISDIR)
+    if not created:
+        access = (linux.R_OK, linux.W_OK, linux.R_OK | linux.W_OK, linux.R_OK)[flags & linux.O_ACCMODE]
+        if flags & linux.O_TRUNC:
+            access |= linux.W_OK
+        require(process.credentials, inode, access)
+        if access & linux.W_OK and inode.fs.read_only and inode.is_regular:
+            raise LinuxError(linux.EROFS)
+    file = inode.open(thread, flags)
+    if not file.path:
+        file.path = full_path(thread, name)
+    if flags & linux.O_TRUNC and inode.is_regular and not created:
+        inode.truncate(0, _now(thread))
+    return file
+
+
+def _open_unnamed(thread: Thread, directory: int, path: bytes, flags: int, mode: int) -> OpenFile:
+    process = thread.process
+    parent = existing(thread, directory, path)
+    if not isinstance(parent, Directory):
+        raise LinuxError(linux.ENOTDIR)
+    if flags & linux.O_ACCMODE == linux.O_RDONLY:
+        raise LinuxError(linux.EINVAL)
+    require(process.credentials, parent, linux.W_OK | linux.X_OK)
+    name = b"\0unnamed"  # no path can hold a NUL
+    inode = _create(thread, Name(parent, name, None, False), linux.S_IFREG | mode & 0o7777)
+    parent.unlink(name, _now(thread))
+    return inode.open(thread, flags)
+
+
+def _create(thread: Thread, name: Name, mode: int, rdev: int = 0) -> Inode:
+    process = thread.process
+    directory = _modifiable(process, name)
+    if not name.name:
+        raise LinuxError(linux.EEXIST)
+    who = process.credentials
+    return directory.create(name.name, mode & ~process.place.umask, who.fsuid, who.fsgid, _now(thread), rdev)
+
+
+def sys_mkdir(thread: Thread, address: int, mode: int) -> Result:
+    return sys_mkdirat(thread, AT_FDCWD_WORD, address, mode)
+
+
+def sys_mkdirat(thread: Thread, directory: int, address: int, mode: int) -> Result:
+    name = walk(thread, directory, thread.process.memory.read_path(address), False)
+    if name.inode is not None:
+        raise LinuxError(linux.EEXIST)
+    _create(thread, name, linux.S_IFDIR | mode & 0o1777)
+    return 0
+
+
+def sys_mknod(thread: Thread, address: int, mode: int, rdev: int) -> Result:
+    return sys_mknodat(thread, AT_FDCWD_WORD, address, mode, rdev)
+
+
+def sys_mknodat(thread: Thread, directory: int, address: int, mode: int, rdev: int) -> Result:
+    name = walk(thread, directory, thread.process.memory.read_path(address), False)
+    if name.inode is not None:
+        raise LinuxError(linux.EEXIST)
+    kind = mode & linux.S_IFMT or linux.S_IFREG
+    if kind in (linux.S_IFCHR, linux.S_IFBLK):
+        raise LinuxError(linux.EPERM)
+    if kind not in (linux.S_IFREG, linux.S_IFIFO, linux.S_IFSOCK):
+        raise LinuxError(linux.EINVAL)
+    _create(thread, name, kind | mode & 0o7777)
+    return 0
+
+
+def sys_symlink(thread: Thread, target: int, address: int) -> Result:
+    return sys_symlinkat(thread, target, AT_FDCWD_WORD, address)
+
+
+def sys_symlinkat(thread: Thread, target: int, directory: int, address: int) -> Result:
+    process = thread.process
+    text = process.memory.read_path(target)
+    if not text:
+        raise LinuxError(linux.ENOENT)
+    name = walk(thread, directory, process.memory.read_path(address), False)
+    if name.inode is not None:
+        raise LinuxError(linux.EEXIST)
+    who = process.credentials
+    _modifiable(process, name).symlink(name.name, text, who.fsuid, who.fsgid, _now(thread))
+    return 0
+
+
+def sys_link(thread: Thread, old: int, new: int) -> Result:
+    return sys_linkat(thread, AT_FDCWD_WORD, old, AT_FDCWD_WORD, new, 0)
+
+
+def sys_linkat(thread: Thread, old_directory: int, old: int, new_directory: int, new: int, flags: int) -> Result:
+    process = thread.process
+    follow = 0 if flags & linux.AT_SYMLINK_FOLLOW else linux.AT_SYMLINK_NOFOLLOW
+    inode = inode_at(thread, old_directory, old, follow | flags & linux.AT_EMPTY_PATH)
+    name = walk(thread, new_directory, process.memory.read_path(new), False)
+    if name.inode is not None:
+        raise LinuxError(linux.EEXIST)
+    if inode.is_directory:
+        raise LinuxError(linux.EPERM)
+    if inode.fs is not name.directory.fs:
+        raise LinuxError(linux.EXDEV)
+    _modifiable(process, name).link(name.name, inode, _now(thread))
+    return 0
+
+
+def sys_unlink(thread: Thread, address: int) -> Result:
+    return sys_unlinkat(thread, AT_FDCWD_WORD, address, 0)
+
+
+def sys_rmdir(thread: Thread, address: int) -> Result:
+    return sys_unlinkat(thread, AT_FDCWD_WORD, address, linux.AT_REMOVEDIR)
+
+
+def sys_unlinkat(thread: Thread, directory: int, address: int, flags: int) -> Result:
+    process = thread.process
+    path = process.memory.read_path(address)
+    name = walk(thread, directory, path, False)
+    if not flags & linux.AT_REMOVEDIR:
+        parent, inode = _removable(process, name)
+        if inode.is_directory:
+            raise LinuxError(linux.EISDIR)
+        parent.unlink(name.name, _now(thread))
+        return 0
+    if path.rstrip(b"/").rsplit(b"/", 1)[-1] == b".":
+        raise LinuxError(linux.EINVAL)
+    if name.inode is not None and not name.inode.is_directory:
+        raise LinuxError(linux.ENOTDIR)
+    if name.inode is process.place.root:
+        raise LinuxError(linux.EBUSY)
+    if name.inode is not None and not name.name:
+        raise LinuxError(linux.ENOTEMPTY)
+    parent, inode = _removable(process, name)
+    if name.directory.children.get(name.name) is not inode:
+        raise LinuxError(linux.EBUSY)  # a mount point
+    parent.rmdir(name.name, _now(thread))
+    return 0
+
+
+def sys_rename(thread: Thread, old: int, new: int) -> Result:
+    return sys_renameat2(thread, AT_FDCWD_WORD, old, AT_FDCWD_WORD, new, 0)
+
+
+def sys_renameat(thread: Thread, old_directory: int, old: int, new_directory: int, new: int) -> Result:
+    return sys_renameat2(thread, old_directory, old, new_directory, new, 0)
+
+
+def sys_renameat2(thread: Thread, old_directory: int, old: int, new_directory: int, new: int, flags: int) -> Result:
+    process = thread.process
+    source = walk(thread, old_directory, process.memory.read_path(old), False)
+    target = walk(thread, new_directory, process.memory.read_path(new), False)
+    exchange = bool(flags & linux.RENAME_EXCHANGE)
+    if flags & ~(linux.RENAME_EXCHANGE | linux.RENAME_NOREPLACE) or flags == linux.RENAME_EXCHANGE | linux.RENAME_NOREPLACE:
+        raise LinuxError(linux.EINVAL)
+    if not source.name or not target.name:
+        raise LinuxError(linux.EBUSY)
+    parent, inode = _removable(process, source)
+    if target.inode is None:
+        to = _modifiable(process, target)
+        if exchange:
+            raise LinuxError(linux.ENOENT)
+        if target.trailing_slash and not inode.is_directory:
+            raise LinuxError(linux.ENOTDIR)
+    else:
+        if flags & linux.RENAME_NOREPLACE:
+            raise LinuxError(linux.EEXIST)
+        to, old_inode = _removable(process, target)
+        if old_inode is inode:
+            return 0
+        if not exchange:
+            if inode.is_directory and not old_inode.is_directory:
+                raise LinuxError(linux.ENOTDIR)
+            if old_inode.is_directory and not inode.is_directory:
+                raise LinuxError(linux.EISDIR)
+    if parent.fs is not to.fs:
+        raise LinuxError(linux.EXDEV)
+    above = to
+    while inode.is_directory:
+        if above is inode:
+            raise LinuxError(linux.EINVAL)
+        if above.parent is above:
+            break
+        above = above.parent
+    parent.rename(source.name, to, target.name, _now(thread), exchange)
+    return 0
+
+
+def sys_chdir(thread: Thread, address: int) -> Result:
+    return _change_directory(thread, existing(thread, AT_FDCWD_WORD, thread.process.memory.read_path(address)))
+
+
+def sys_fchdir(thread: Thread, fd: int) -> Result:
+    return _change_directory(thread, thread.process.files[c_int(fd)].inode)
+
+
+def _change_directory(thread: Thread, inode: Inode) -> int:
+    if not isinstance(inode, Directory):
+        raise LinuxError(linux.ENOTDIR)
+    require(thread.process.credentials, inode, linux.X_OK)
+    thread.process.place.cwd = inode
+    return 0
+
+
+def sys_chroot(thread: Thread, address: int) -> Result:
+    inode = existing(thread, AT_FDCWD_WORD, thread.process.memory.read_path(address))
+    if not isinstance(inode, Directory):
+        raise LinuxError(linux.ENOTDIR)
+    if thread.process.credentials.euid:
+        raise LinuxError(linux.EPERM)
+    thread.process.place.root = inode
+    return 0
+
+
+def sys_getcwd(thread: Thread, address: int, size: int) -> Result:
+    process = thread.process
+    if process.place.cwd.nlink == 0:
+        raise LinuxError(linux.ENOENT)
+    path = path_of(process.place.cwd, process.place.root) + b"\0"
+    if len(path) > size:
+        raise LinuxError(linux.ERANGE)
+    process.memory.write(address, path)
+    return len(path)
+
+
+def sys_readlink(thread: Thread, address: int, buffer: int, size: int) -> Result:
+    return sys_readlinkat(thread, AT_FDCWD_WORD, address, buffer, size)
+
+
+def sys_readlinkat(thread: Thread, directory: int, address: int, buffer: int, size: int) -> Result:
+    if c_int(size) <= 0:
+        raise LinuxError(linux.EINVAL)
+    memory = thread.process.memory
+    path = memory.read_path(address)
+    inode = existing(thread, directory, path, False) if path else thread.process.files[c_int(directory)].inode
+    target = inode.readlink_for(thread)[: c_int(size)]
+    memory.write(buffer, target)
+    return len(target)
+
+
+def sys_access(thread: Thread, address: int, mode: int) -> Result:
+    return sys_faccessat2(thread, AT_FDCWD_WORD, address, mode, 0)
+
+
+def sys_faccessat(thread: Thread, directory: int, address: int, mode: int) -> Result:
+    return sys_faccessat2(thread, directory, address, mode, 0)
+
+
+def sys_faccessat2(thread: Thread, directory: int, address: int, mode: int, flags: int) -> Result:
+    if mode & ~7:
+        raise LinuxError(linux.EINVAL)
+    inode = inode_at(thread, directory, address, flags)
+    who = thread.process.credentials
+    if not flags & linux.AT_EACCESS and (who.uid, who.gid) != (who.fsuid, who.fsgid):
+        who = who.copy()
+        who.fsuid, who.fsgid = who.uid, who.gid
+    if mode and not may(who, inode, mode):
+        raise LinuxError(linux.EACCES)
+    if mode & linux.W_OK and inode.fs.read_only and not inode.mode & linux.S_IFCHR:
+        raise LinuxError(linux.EROFS)
+    return 0
+
+
+def sys_truncate(thread: Thread, address: int, size: int) -> Result:
+    inode = existing(thread, AT_FDCWD_WORD, thread.process.memory.read_path(address))
+    if c_long(size) < 0:
+        raise LinuxError(linux.EINVAL)
+    if inode.is_directory:
+        raise LinuxError(linux.EISDIR)
+    require(thread.process.credentials, inode, linux.W_OK)
+    inode.truncate(size, _now(thread))
+    return 0
+
+
+def sys_statfs(thread: Thread, address: int, buffer: int) -> Result:
+    return _statfs(thread, existing(thread, AT_FDCWD_WORD, thread.process.memory.read_path(address)), buffer)
+
+
+def sys_fstatfs(thread: Thread, fd: int, buffer: int) -> Result:
+    return _statfs(thread, thread.process.files[c_int(fd)].inode, buffer)
+
+
+def _statfs(thread: Thread, inode: Inode, buffer: int) -> int:
+    block, blocks, free, available, files, free_files = inode.fs.statfs()
+    words = (inode.fs.magic, block, blocks, free, available, files, free_files, inode.fs.device, 255, block, 0x20, 0, 0, 0, 0)
+    thread.process.memory.write(buffer, struct.pack("<15q", *words))
+    return 0
