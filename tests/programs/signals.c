@@ -15,7 +15,7 @@ static void informed(int number, siginfo_t *info, void *context) {
   (void)number; (void)context;
   memcpy((void *)&seen, info, sizeof seen);
 }
-static char altstack[SIGSTKSZ > 65536 ? 65536 : 65536];
+static char altstack[65536];
 static volatile int on_altstack;
 static void where(int number) {
   char here;

@@ -40,6 +40,8 @@ class OpenFile:
     def writable(self) -> bool:
         return self.flags & linux.O_ACCMODE != linux.O_RDONLY and not self.flags & linux.O_PATH
 
+    mappable = False  # whether something that is not a regular file can be mapped
+
     @property
     def nonblocking(self) -> bool:
         return bool(self.flags & linux.O_NONBLOCK)

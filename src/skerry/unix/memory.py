@@ -11,7 +11,6 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
-from skerry.abi.fault import Fault
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
@@ -144,6 +143,10 @@ class Memory:
         if top - length < LOWEST:
             raise LinuxError(linux.ENOMEM)
         return top - length
+
+    def is_free(self, address: int, length: int) -> bool:
+        """Whether nothing is mapped there."""
+        return not self._overlaps(address, address + length)
 
     def _overlaps(self, start: int, end: int) -> bool:
         index = bisect_right(self._mappings, start, key=_start_of)
@@ -288,8 +291,3 @@ class Memory:
             lines.append(head.ljust(73).encode() + m.name if m.name else head.encode() + b" ")
         return b"\n".join([*lines, b""])
 
-
-def check_range(address: int, length: int, limit: int) -> None:
-    """Raises Fault for a range that is not the program's."""
-    if address + length > limit:
-        raise Fault(address)

@@ -79,7 +79,8 @@ class Process:
         self.stopped = 0  # by which signal
         self.change: int | None = None  # a stop or continuation that wait has not reported, as a wait status
         self.child_changed = WaitQueue()
-        self.alarm_due = 0
+        self.alarm_due = 0  # ns; 0: none
+        self.alarm_interval = 0
         self.started = system.platform.monotonic()
         self.dumpable = 1
         self.no_new_privileges = 0

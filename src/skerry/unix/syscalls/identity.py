@@ -1,0 +1,151 @@
+"""System calls on users, groups and capabilities."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix.arguments import c_int
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Credentials, Thread
+
+UNCHANGED: Final = 0xFFFFFFFF
+ALL_CAPABILITIES: Final = (1 << 41) - 1
+CAPABILITY_VERSION: Final = 0x20080522
+
+
+def sys_getuid(thread: Thread) -> int:
+    return thread.process.credentials.uid
+
+
+def sys_geteuid(thread: Thread) -> int:
+    return thread.process.credentials.euid
+
+
+def sys_getgid(thread: Thread) -> int:
+    return thread.process.credentials.gid
+
+
+def sys_getegid(thread: Thread) -> int:
+    return thread.process.credentials.egid
+
+
+def sys_getresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
+    who, memory = thread.process.credentials, thread.process.memory
+    for address, value in ((real, who.uid), (effective, who.euid), (saved, who.suid)):
+        memory.write(address, struct.pack("<I", value))
+    return 0
+
+
+def sys_getresgid(thread: Thread, real: int, effective: int, saved: int) -> int:
+    who, memory = thread.process.credentials, thread.process.memory
+    for address, value in ((real, who.gid), (effective, who.egid), (saved, who.sgid)):
+        memory.write(address, struct.pack("<I", value))
+    return 0
+
+
+def _check(who: Credentials, wanted: tuple[int, ...], have: tuple[int, ...]) -> None:
+    if who.euid and any(w != UNCHANGED and w not in have for w in wanted):
+        raise LinuxError(linux.EPERM)
+
+
+def sys_setresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
+    who = thread.process.credentials
+    wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
+    _check(who, wanted, (who.uid, who.euid, who.suid))
+    who.uid = who.uid if wanted[0] == UNCHANGED else wanted[0]
+    who.euid = who.fsuid = who.euid if wanted[1] == UNCHANGED else wanted[1]
+    who.suid = who.suid if wanted[2] == UNCHANGED else wanted[2]
+    return 0
+
+
+def sys_setresgid(thread: Thread, real: int, effective: int, saved: int) -> int:
+    who = thread.process.credentials
+    wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
+    _check(who, wanted, (who.gid, who.egid, who.sgid))
+    who.gid = who.gid if wanted[0] == UNCHANGED else wanted[0]
+    who.egid = who.fsgid = who.egid if wanted[1] == UNCHANGED else wanted[1]
+    who.sgid = who.sgid if wanted[2] == UNCHANGED else wanted[2]
+    return 0
+
+
+def sys_setuid(thread: Thread, uid: int) -> int:
+    who = thread.process.credentials
+    all_three = uid if who.euid == 0 else UNCHANGED
+    return sys_setresuid(thread, all_three, uid, all_three)
+
+
+def sys_setgid(thread: Thread, gid: int) -> int:
+    who = thread.process.credentials
+    all_three = gid if who.euid == 0 else UNCHANGED
+    return sys_setresgid(thread, all_three, gid, all_three)
+
+
+def sys_setreuid(thread: Thread, real: int, effective: int) -> int:
+    saved = effective if real & UNCHANGED != UNCHANGED else UNCHANGED
+    return sys_setresuid(thread, real, effective, saved)
+
+
+def sys_setregid(thread: Thread, real: int, effective: int) -> int:
+    saved = effective if real & UNCHANGED != UNCHANGED else UNCHANGED
+    return sys_setresgid(thread, real, effective, saved)
+
+
+def sys_setfsuid(thread: Thread, uid: int) -> int:
+    who = thread.process.credentials
+    before = who.fsuid
+    if who.euid == 0 or uid in (who.uid, who.euid, who.suid, who.fsuid):
+        who.fsuid = uid & UNCHANGED
+    return before
+
+
+def sys_setfsgid(thread: Thread, gid: int) -> int:
+    who = thread.process.credentials
+    before = who.fsgid
+    if who.euid == 0 or gid in (who.gid, who.egid, who.sgid, who.fsgid):
+        who.fsgid = gid & UNCHANGED
+    return before
+
+
+def sys_getgroups(thread: Thread, size: int, address: int) -> int:
+    groups = thread.process.credentials.groups
+    if c_int(size):
+        if c_int(size) < len(groups):
+            raise LinuxError(linux.EINVAL)
+        thread.process.memory.write(address, struct.pack(f"<{len(groups)}I", *groups))
+    return len(groups)
+
+
+def sys_setgroups(thread: Thread, size: int, address: int) -> int:
+    who = thread.process.credentials
+    if who.euid:
+        raise LinuxError(linux.EPERM)
+    if size > 65536:
+        raise LinuxError(linux.EINVAL)
+    who.groups = struct.unpack(f"<{size}I", thread.process.memory.read(address, 4 * size))
+    return 0
+
+
+def sys_capget(thread: Thread, header: int, data: int) -> int:
+    memory = thread.process.memory
+    version, _pid = struct.unpack("<Ii", memory.read(header, 8))
+    if version not in (0x19980330, 0x20071026, CAPABILITY_VERSION):
+        memory.write(header, struct.pack("<I", CAPABILITY_VERSION))
+        if data:
+            raise LinuxError(linux.EINVAL)
+        return 0
+    held = ALL_CAPABILITIES if thread.process.credentials.euid == 0 else 0
+    if data:
+        low, high = held & 0xFFFFFFFF, held >> 32
+        packed = struct.pack("<6I", low, low, 0, high, high, 0)
+        memory.write(data, packed[:12] if version == 0x19980330 else packed)
+    return 0
+
+
+def sys_capset(thread: Thread, header: int, data: int) -> int:
+    if thread.process.credentials.euid:
+        raise LinuxError(linux.EPERM)
+    return 0

@@ -1,0 +1,118 @@
+"""System calls on the memory of a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix.arguments import c_int
+from skerry.unix.errors import LinuxError
+from skerry.unix.memory import LOWEST, PAGE, page_up
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+
+PASSED_ON: Final = frozenset((linux.MADV_DONTNEED, linux.MADV_FREE, linux.MADV_DONTFORK, linux.MADV_DOFORK, linux.MADV_WILLNEED))
+HINTS: Final = frozenset((0, 1, 2, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))  # say nothing of contents: accepted
+
+
+def _range(thread: Thread, address: int, length: int) -> int:
+    """The length in whole pages. Raises EINVAL."""
+    length = page_up(length)
+    if address % PAGE or not length or address + length > thread.process.memory.space.limit:
+        raise LinuxError(linux.EINVAL)
+    return length
+
+
+def sys_mmap(thread: Thread, address: int, length: int, protection: int, flags: int, fd: int, offset: int) -> int:
+    process = thread.process
+    memory = process.memory
+    kind = flags & linux.MAP_TYPE
+    if not length or offset % PAGE or kind not in (linux.MAP_SHARED, linux.MAP_PRIVATE, linux.MAP_SHARED_VALIDATE):
+        raise LinuxError(linux.EINVAL)
+    length = page_up(length)
+    if length > memory.space.limit:
+        raise LinuxError(linux.ENOMEM)
+    shared = kind != linux.MAP_PRIVATE
+    file = None
+    if not flags & linux.MAP_ANONYMOUS:
+        file = process.files[c_int(fd)]
+        if not file.readable or (shared and protection & linux.PROT_WRITE and not file.writable):
+            raise LinuxError(linux.EACCES)
+        if not file.inode.is_regular and not file.mappable:
+            raise LinuxError(linux.ENODEV)
+    if flags & (linux.MAP_FIXED | linux.MAP_FIXED_NOREPLACE):
+        if address % PAGE or address + length > memory.space.limit:
+            raise LinuxError(linux.EINVAL if address % PAGE else linux.ENOMEM)
+        if address < LOWEST:
+            raise LinuxError(linux.EPERM)
+        if flags & linux.MAP_FIXED_NOREPLACE and not memory.is_free(address, length):
+            raise LinuxError(linux.EEXIST)
+    else:
+        address = memory.free_range(length, page_up(address))
+    memory.map(address, length, protection, shared, file, offset)
+    return address
+
+
+def sys_munmap(thread: Thread, address: int, length: int) -> int:
+    thread.process.memory.unmap(address, _range(thread, address, length))
+    return 0
+
+
+def sys_mprotect(thread: Thread, address: int, length: int, protection: int) -> int:
+    if not length and not address % PAGE:
+        return 0
+    thread.process.memory.protect(address, _range(thread, address, length), protection)
+    return 0
+
+
+def sys_mremap(thread: Thread, address: int, length: int, new_length: int, flags: int, new_address: int) -> int:
+    if flags & ~(linux.MREMAP_MAYMOVE | linux.MREMAP_FIXED) or not new_length or not length:
+        raise LinuxError(linux.EINVAL)
+    if flags & linux.MREMAP_FIXED:
+        if not flags & linux.MREMAP_MAYMOVE:
+            raise LinuxError(linux.EINVAL)
+        _range(thread, new_address, new_length)
+    length = _range(thread, address, length)
+    return thread.process.memory.remap(address, length, _range(thread, 0, new_length), flags, new_address)
+
+
+def sys_brk(thread: Thread, address: int) -> int:
+    return thread.process.memory.set_break(address)
+
+
+def sys_madvise(thread: Thread, address: int, length: int, advice: int) -> int:
+    if not length:
+        return 0
+    length = _range(thread, address, length)
+    memory = thread.process.memory
+    if advice in PASSED_ON:
+        memory.space.advise(address, length, advice)
+    elif advice not in HINTS:
+        raise LinuxError(linux.EINVAL)
+    elif memory.find(address) is None:
+        raise LinuxError(linux.ENOMEM)
+    return 0
+
+
+def sys_msync(thread: Thread, address: int, length: int, flags: int) -> int:
+    if flags & ~(linux.MS_ASYNC | linux.MS_SYNC | linux.MS_INVALIDATE) or address % PAGE:
+        raise LinuxError(linux.EINVAL)
+    if length and thread.process.memory.find(address) is None:
+        raise LinuxError(linux.ENOMEM)
+    return 0  # mapped memory is the file's memory
+
+
+def sys_mincore(thread: Thread, address: int, length: int, vector: int) -> int:
+    length = _range(thread, address, length)
+    memory = thread.process.memory
+    if memory.is_free(address, length):
+        raise LinuxError(linux.ENOMEM)
+    memory.write(vector, b"\1" * (length // PAGE))
+    return 0
+
+
+def sys_mlock(thread: Thread, address: int, length: int) -> int:
+    if length and thread.process.memory.find(address) is None:
+        raise LinuxError(linux.ENOMEM)
+    return 0

@@ -1,0 +1,271 @@
+"""System calls that make, end and wait for processes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import linux
+from skerry.unix import lifecycle
+from skerry.unix.arguments import c_int
+from skerry.unix.errors import LinuxError
+from skerry.unix.execve import ARGUMENT_LIMIT, Program, execute
+from skerry.unix.inode import Inode
+from skerry.unix.process import Process, Thread
+from skerry.unix.syscalls.paths import AT_FDCWD_WORD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Result = int | Coroutine[Any, Any, int]
+CONTINUED: Final = 0xFFFF
+
+
+def _started(thread: Thread, child: Thread) -> int | None:
+    """What clone answers: the child's id, or nothing while a vfork child has the parent's context."""
+    return None if child.borrowed is not None else child.tid
+
+
+def sys_fork(thread: Thread) -> int | None:
+    return _started(thread, lifecycle.clone(thread, 0, 0, 0, 0, 0, linux.SIGCHLD))
+
+
+def sys_vfork(thread: Thread) -> int | None:
+    return _started(thread, lifecycle.clone(thread, linux.CLONE_VM | linux.CLONE_VFORK, 0, 0, 0, 0, linux.SIGCHLD))
+
+
+def sys_clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int | None:
+    _refuse_namespaces(flags)
+    return _started(thread, lifecycle.clone(thread, flags & ~0xFF, stack, parent_tid, child_tid, tls, flags & 0xFF))
+
+
+def sys_clone3(thread: Thread, address: int, size: int) -> int | None:
+    if not 64 <= size <= 4096:
+        raise LinuxError(linux.EINVAL)
+    flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = thread.process.memory.read_words(address, 8)
+    _refuse_namespaces(flags)
+    if flags & (linux.CLONE_PIDFD | 0x200000000):  # CLONE_INTO_CGROUP
+        raise LinuxError(linux.EINVAL)
+    top = stack + stack_size if stack else 0
+    return _started(thread, lifecycle.clone(thread, flags, top, parent_tid, child_tid, tls, exit_signal))
+
+
+def _refuse_namespaces(flags: int) -> None:
+    if flags & (
+        linux.CLONE_NEWNS
+        | linux.CLONE_NEWUSER
+        | linux.CLONE_NEWPID
+        | linux.CLONE_NEWNET
+        | linux.CLONE_NEWIPC
+        | linux.CLONE_NEWUTS
+        | linux.CLONE_NEWCGROUP
+    ):
+        raise LinuxError(linux.EPERM)
+
+
+def sys_execve(thread: Thread, path: int, arguments: int, environment: int) -> int | None:
+    return sys_execveat(thread, AT_FDCWD_WORD, path, arguments, environment, 0)
+
+
+def sys_execveat(thread: Thread, directory: int, path: int, arguments: int, environment: int, flags: int) -> int | None:
+    process = thread.process
+    memory = process.memory
+    name = memory.read_path(path)
+    argv = memory.read_strings(arguments, ARGUMENT_LIMIT)
+    envp = memory.read_strings(environment, ARGUMENT_LIMIT)
+    if sum(map(len, argv)) + sum(map(len, envp)) + 9 * (len(argv) + len(envp)) > ARGUMENT_LIMIT - 65536:
+        raise LinuxError(linux.E2BIG)
+    start: Inode = process.place.cwd
+    if directory & 0xFFFFFFFF != AT_FDCWD_WORD:
+        file = process.files[c_int(directory)]
+        start = file.inode
+        if not name and flags & linux.AT_EMPTY_PATH:
+            name = file.path
+    program = Program(thread, name, argv or [b""], start, not flags & linux.AT_SYMLINK_NOFOLLOW)
+    try:
+        execute(thread, program, envp)
+    except LinuxError:
+        lifecycle.end_process(process, linux.SIGKILL)
+        return None
+    return 0
+
+
+def sys_exit(thread: Thread, status: int) -> None:
+    lifecycle.end_thread(thread, (status & 0xFF) << 8)
+
+
+def sys_exit_group(thread: Thread, status: int) -> None:
+    lifecycle.end_process(thread.process, (status & 0xFF) << 8)
+
+
+def _candidates(process: Process, which: int) -> Iterable[Process]:
+    """The children that wait4's pid argument means."""
+    if which > 0:
+        return [c for c in process.children if c.pid == which]
+    if which == -1:
+        return process.children
+    group = process.pgid if which == 0 else -which
+    return [c for c in process.children if c.pgid == group]
+
+
+def _ready(children: Iterable[Process], options: int, exited: bool) -> tuple[Process, int] | None:
+    """A child that there is something to say of, and its wait status."""
+    for child in children:
+        if exited and child.exit_status is not None:
+            return child, child.exit_status
+        change = child.change
+        if change is not None and child.exit_status is None and options & (linux.WCONTINUED if change == CONTINUED else linux.WUNTRACED):
+            return child, change
+    return None
+
+
+def _take(child: Process, keep: bool) -> None:
+    if keep:
+        return
+    if child.exit_status is not None:
+        lifecycle.reap(child)
+    else:
+        child.change = None
+
+
+def sys_wait4(thread: Thread, which: int, status: int, options: int, usage: int) -> Result:
+    if options & ~(linux.WNOHANG | linux.WUNTRACED | linux.WCONTINUED | 0xE0000000):
+        raise LinuxError(linux.EINVAL)
+    which = c_int(which)
+    found = _look(thread.process, which, options, True)
+    if found is not None:
+        return _report_wait4(thread, found, status, usage)
+    if options & linux.WNOHANG:
+        return 0
+    return _wait4_later(thread, which, status, options, usage)
+
+
+def _look(process: Process, which: int, options: int, exited: bool) -> tuple[Process, int] | None:
+    children = list(_candidates(process, which))
+    if not children:
+        raise LinuxError(linux.ECHILD)
+    return _ready(children, options, exited)
+
+
+async def _wait4_later(thread: Thread, which: int, status: int, options: int, usage: int) -> int:
+    while (found := _look(thread.process, which, options, True)) is None:
+        await thread.process.child_changed.wait()
+    return _report_wait4(thread, found, status, usage)
+
+
+def _report_wait4(thread: Thread, found: tuple[Process, int], status: int, usage: int) -> int:
+    child, value = found
+    memory = thread.process.memory
+    if status:
+        memory.write(status, struct.pack("<I", value))
+    if usage:
+        memory.write(usage, bytes(144))
+    _take(child, False)
+    return child.pid
+
+
+def sys_waitid(thread: Thread, kind: int, number: int, info: int, options: int, usage: int) -> Result:
+    which = {0: -1, 1: c_int(number), 2: -c_int(number) if number else 0}.get(kind)
+    if which is None or not options & (linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED):
+        raise LinuxError(linux.EINVAL)
+    found = _look(thread.process, which, options, bool(options & linux.WEXITED))
+    if found is None and options & linux.WNOHANG:
+        if info:
+            thread.process.memory.write(info, bytes(128))
+        return 0
+    if found is None:
+        return _waitid_later(thread, which, info, options)
+    return _report_waitid(thread, found, info, options)
+
+
+async def _waitid_later(thread: Thread, which: int, info: int, options: int) -> int:
+    while (found := _look(thread.process, which, options, bool(options & linux.WEXITED))) is None:
+        await thread.process.child_changed.wait()
+    return _report_waitid(thread, found, info, options)
+
+
+def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, options: int) -> int:
+    child, status = found
+    if status == CONTINUED:
+        code, value = linux.CLD_CONTINUED, linux.SIGCONT
+    elif status & 0xFF == 0x7F:
+        code, value = linux.CLD_STOPPED, status >> 8
+    elif status & 0x7F:
+        code, value = linux.CLD_KILLED, status & 0x7F
+    else:
+        code, value = linux.CLD_EXITED, status >> 8
+    if info:
+        packed = struct.pack("<iiiiiIi", linux.SIGCHLD, 0, code, 0, child.pid, child.credentials.uid, value)
+        thread.process.memory.write(info, packed.ljust(128, b"\0"))
+    _take(child, bool(options & linux.WNOWAIT))
+    return 0
+
+
+def sys_set_tid_address(thread: Thread, address: int) -> Result:
+    thread.clear_child_tid = address
+    return thread.tid
+
+
+def sys_set_robust_list(thread: Thread, head: int, size: int) -> Result:
+    if size != 24:
+        raise LinuxError(linux.EINVAL)
+    thread.robust_list = head
+    return 0
+
+
+def sys_getpid(thread: Thread) -> Result:
+    return thread.process.pid
+
+
+def sys_gettid(thread: Thread) -> Result:
+    return thread.tid
+
+
+def sys_getppid(thread: Thread) -> Result:
+    return thread.process.parent.pid if thread.process.parent else 0
+
+
+def _process(thread: Thread, pid: int) -> Process:
+    process = thread.process.system.processes.get(c_int(pid)) if pid else thread.process
+    if process is None:
+        raise LinuxError(linux.ESRCH)
+    return process
+
+
+def sys_getpgid(thread: Thread, pid: int) -> Result:
+    return _process(thread, pid).pgid
+
+
+def sys_getpgrp(thread: Thread) -> Result:
+    return thread.process.pgid
+
+
+def sys_getsid(thread: Thread, pid: int) -> Result:
+    return _process(thread, pid).sid
+
+
+def sys_setsid(thread: Thread) -> Result:
+    process = thread.process
+    if any(p.pgid == process.pid for p in process.system.processes.values()):
+        raise LinuxError(linux.EPERM)
+    process.sid = process.pgid = process.pid
+    return process.pid
+
+
+def sys_setpgid(thread: Thread, pid: int, group: int) -> Result:
+    caller = thread.process
+    process = _process(thread, pid)
+    if c_int(group) < 0:
+        raise LinuxError(linux.EINVAL)
+    if process is not caller and process.parent is not caller:
+        raise LinuxError(linux.ESRCH)
+    if process is not caller and process.has_executed and process.pgid != (c_int(group) or process.pid):
+        raise LinuxError(linux.EACCES)
+    if process.sid == process.pid or process.sid != caller.sid:
+        raise LinuxError(linux.EPERM)
+    target = c_int(group) or process.pid
+    if target != process.pid and all(p.pgid != target or p.sid != caller.sid for p in caller.system.processes.values()):
+        raise LinuxError(linux.EPERM)
+    process.pgid = target
+    return 0
