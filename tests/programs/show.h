@@ -51,13 +51,13 @@
 #define TRUTH(expression) printf("%s: %s\n", #expression, (expression) ? "yes" : "no")
 
 /* Runs its body in a child (standard output flushed on both sides of the fork) and prints how the child ended. */
-#define CHILD(title, body)                                                                      \
+#define CHILD(title, ...)                                                                       \
   do {                                                                                          \
     int status_;                                                                                \
     fflush(stdout);                                                                             \
     pid_t child_ = fork();                                                                      \
     if (child_ == 0) {                                                                          \
-      body;                                                                                     \
+      __VA_ARGS__;                                                                                  \
       fflush(stdout);                                                                           \
       _exit(0);                                                                                 \
     }                                                                                           \

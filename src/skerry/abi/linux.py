@@ -404,6 +404,7 @@ SI_TIMER: Final = -2
 SI_TKILL: Final = -6
 SI_USER: Final = 0
 SS_DISABLE: Final = 2
+SS_AUTODISARM: Final = 0x80000000
 SS_ONSTACK: Final = 1
 MINSIGSTKSZ: Final = 0x34C0
 
@@ -445,6 +446,9 @@ POLLWRNORM: Final = 0x100
 TFD_CLOEXEC: Final = 0x80000
 TFD_NONBLOCK: Final = 2048
 TFD_TIMER_ABSTIME: Final = 1
+ITIMER_REAL: Final = 0
+ITIMER_VIRTUAL: Final = 1
+ITIMER_PROF: Final = 2
 TFD_TIMER_CANCEL_ON_SET: Final = 2
 
 # Limits (resource.h)
@@ -596,6 +600,9 @@ CLOCK_REALTIME_COARSE: Final = 5
 CLOCK_TAI: Final = 11
 CLOCK_THREAD_CPUTIME_ID: Final = 3
 TIMER_ABSTIME: Final = 1
+ITIMER_REAL: Final = 0
+ITIMER_VIRTUAL: Final = 1
+ITIMER_PROF: Final = 2
 
 # Terminal and file ioctls (ioctls.h, fs.h)
 BLKGETSIZE64: Final = 0x80081272

@@ -165,6 +165,14 @@ class Memory:
         inode = file.inode if file is not None else None
         self._insert(Mapping(address, address + length, protection & 7, shared, inode, offset, file.path if file is not None else name))
 
+    def commit(self, address: int, length: int) -> None:
+        """Have a mapping made now; if the space refuses it, it is forgotten. Raises LinuxError."""
+        try:
+            self.space.flush()
+        except LinuxError:
+            self._cut(address, address + length)
+            raise
+
     def map_inode(self, address: int, length: int, protection: int, inode: Inode, backing: MemoryObject, offset: int, name: bytes) -> None:
         """Map a part of a program's file, copy-on-write. Raises ENOMEM."""
         if self.total() + length > self.limit:
@@ -290,4 +298,3 @@ class Memory:
             head = f"{m.start:08x}-{m.end:08x} {flags}{'s' if m.shared else 'p'} {m.offset:08x} {device >> 8:02x}:{device & 255:02x} {ino}"
             lines.append(head.ljust(73).encode() + m.name if m.name else head.encode() + b" ")
         return b"\n".join([*lines, b""])
-

@@ -59,8 +59,8 @@ class Process:
         self.system = system
         self.pid = pid
         self.parent = parent
-        self.pgid = parent.pgid if parent else pid
-        self.sid = parent.sid if parent else pid
+        self.pgid: int = parent.pgid if parent else pid
+        self.sid: int = parent.sid if parent else pid
         self.children: list[Process] = []
         self.threads: dict[int, Thread] = {}
         self.memory = memory
@@ -71,7 +71,7 @@ class Process:
         self.pending: list[SignalInfo] = []
         self.limits: dict[int, tuple[int, int]] = dict(parent.limits) if parent else {}
         self.executable: Inode | None = parent.executable if parent else None
-        self.executable_path = parent.executable_path if parent else b""
+        self.executable_path: bytes = parent.executable_path if parent else b""
         self.arguments: list[bytes] = list(parent.arguments) if parent else []
         self.environment: list[bytes] = list(parent.environment) if parent else []
         self.exit_signal = linux.SIGCHLD

@@ -42,7 +42,7 @@ class UserSpace(Protocol):
         """Bytes up to a NUL, without it; None if none comes within ``limit`` bytes."""
 
     def map(self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int) -> None:
-        """Map anonymous zero memory, or ``backing`` from ``offset``, at ``address`` in place of whatever was there.
+        """Queue: map anonymous zero memory, or ``backing`` from ``offset``, at ``address`` in place of whatever was there.
 
         ``shared``: writes are seen by all that map it and by children; else copy-on-write. Raises LinuxError(ENOMEM) and the like.
         """
@@ -55,6 +55,9 @@ class UserSpace(Protocol):
     def move(self, address: int, length: int, new_address: int, new_length: int) -> None:
         """Move mapped pages, contents included, to ``new_address`` (which may equal ``address``: grow or shrink in place)."""
 
+    def flush(self) -> None:
+        """Have the queued changes made (map, unmap, protect, move, advise); raises LinuxError(ENOMEM) and the like."""
+
     def clear(self) -> None:
         """Unmap everything of the program; its other threads must be gone."""
 
@@ -66,6 +69,9 @@ class UserSpace(Protocol):
 
     def new_thread(self, like: UserThread) -> UserThread:
         """One more thread in this space, its registers (XSTATE and bases included) a copy of ``like``; not yet resumed."""
+
+    def cpu_time(self) -> int:
+        """Processor time that the space's program has used, in nanoseconds."""
 
     def destroy(self) -> None:
         """End the space and all threads in it."""

@@ -310,6 +310,8 @@ static void store_xstate(Context *c, const char *state, size_t length) {
 }
 
 static void release(Context *c) {
+  if (c->space->batch)
+    flush(c->space);
   struct context_header *h = header_of(c);
   char *frame = (char *)h + c->frame;
   if (c->dirty) {
@@ -533,6 +535,8 @@ static PyObject *fault(uint64_t address) {
 static ssize_t transfer(Space *s, uint64_t address, void *buffer, size_t length, int write) {
   if (address >= STUB_BASE || length > STUB_BASE - address)
     return -1;
+  if (s->batch)
+    flush(s); /* the program's memory as it is to be; what failed shows as a fault */
   struct iovec local = {buffer, length}, remote = {(void *)address, length};
   return write ? process_vm_writev(s->pid, &local, 1, &remote, 1, 0) : process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
 }

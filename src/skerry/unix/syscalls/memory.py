@@ -51,6 +51,7 @@ def sys_mmap(thread: Thread, address: int, length: int, protection: int, flags: 
     else:
         address = memory.free_range(length, page_up(address))
     memory.map(address, length, protection, shared, file, offset)
+    memory.commit(address, length)
     return address
 
 
@@ -62,7 +63,9 @@ def sys_munmap(thread: Thread, address: int, length: int) -> int:
 def sys_mprotect(thread: Thread, address: int, length: int, protection: int) -> int:
     if not length and not address % PAGE:
         return 0
-    thread.process.memory.protect(address, _range(thread, address, length), protection)
+    memory = thread.process.memory
+    memory.protect(address, _range(thread, address, length), protection)
+    memory.space.flush()
     return 0
 
 
@@ -88,6 +91,7 @@ def sys_madvise(thread: Thread, address: int, length: int, advice: int) -> int:
     memory = thread.process.memory
     if advice in PASSED_ON:
         memory.space.advise(address, length, advice)
+        memory.space.flush()
     elif advice not in HINTS:
         raise LinuxError(linux.EINVAL)
     elif memory.find(address) is None:

@@ -1,0 +1,1 @@
+"""Mach: tasks, threads, ports and messages."""

@@ -1,0 +1,1 @@
+"""What ties the Unix server to a kernel: one module for each."""

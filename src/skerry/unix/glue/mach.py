@@ -1,0 +1,148 @@
+"""Unix on Mach: processes are tasks, their threads are threads, system calls are messages to the server's port.
+
+Host and kernel errors become LinuxError here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from skerry.abi import linux
+from skerry.mach.kernel import Kernel
+from skerry.mach.port import Port
+from skerry.mach.task import Task, Thread, copy_state, task_create, task_terminate, thread_create
+from skerry.machine import HostEvent, Machine, MemoryObject, host
+from skerry.unix.errors import LinuxError
+from skerry.unix.server import Server
+from skerry.unix.substrate import MemoryObject as UnixMemoryObject
+from skerry.unix.substrate import UserThread
+
+CAUSE_SYSTEM_CALL: Final = 0
+CAUSE_FAULT: Final = 1
+CAUSE_INTERRUPTION: Final = 2
+
+
+class TaskSpace:
+    """A task's memory as the Unix server sees it (:class:`skerry.unix.substrate.UserSpace`)."""
+
+    def __init__(self, task: Task, platform: MachPlatform) -> None:
+        space = task.space
+        self._task = task
+        self._platform = platform
+        self.limit = space.limit
+        self.read = space.read
+        self.read_into = space.read_into
+        self.write = space.write
+        self.read_string = space.read_string
+        self.unmap = space.unmap
+        self.protect = space.protect
+        self.advise = space.advise
+        self.move = space.move
+        self.clear = space.clear
+        self._event = HostEvent(space.host.pidfd, self._ended)
+        platform.machine.watch(self._event)
+
+    def map(self, address: int, length: int, protection: int, shared: bool, backing: UnixMemoryObject | None, offset: int) -> None:
+        self._task.space.map(address, length, protection, shared, backing, offset)  # type: ignore[arg-type]  # made by this machine
+
+    def flush(self) -> None:
+        try:
+            self._task.space.flush()
+        except OSError as error:
+            raise LinuxError(error.errno or linux.ENOMEM) from None
+
+    def fork(self, user: UserThread) -> tuple[TaskSpace, Thread]:
+        try:
+            task, thread = task_create(self._task)
+        except OSError as error:
+            raise LinuxError(linux.EAGAIN) from error
+        assert isinstance(user, Thread)
+        copy_state(user, thread)
+        return TaskSpace(task, self._platform), thread
+
+    def new_space(self) -> tuple[TaskSpace, Thread]:
+        return self._platform.first_space()
+
+    def new_thread(self, like: UserThread) -> Thread:
+        try:
+            thread = thread_create(self._task)
+        except OSError as error:
+            raise LinuxError(linux.EAGAIN) from error
+        assert isinstance(like, Thread)
+        copy_state(like, thread)
+        return thread
+
+    def cpu_time(self) -> int:
+        return host.cpu_time(self._task.space.host.pid)
+
+    def destroy(self) -> None:
+        self._platform.machine.unwatch(self._event)
+        task_terminate(self._task)
+
+    def _ended(self) -> None:
+        """The host process died of itself."""
+        self._platform.on_death(self._task)
+
+
+class MachPlatform:
+    """The rest of what Unix needs (:class:`skerry.unix.substrate.Platform`)."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.machine: Machine = kernel.machine
+        self.port: Port[Thread] = Port()
+        self.on_death: Callable[[Task], None] = _ignore
+        self._kernel = kernel
+        self.monotonic = host.monotonic
+        self.realtime = host.realtime
+        self.random = host.random
+        self.memory_bytes = host.memory_bytes
+
+    def new_memory_object(self, size: int) -> MemoryObject:
+        try:
+            return MemoryObject(size)
+        except OSError as error:
+            raise LinuxError(linux.ENOMEM) from error
+
+    def processors(self) -> int:
+        return self.machine.processors
+
+    def first_space(self) -> tuple[TaskSpace, Thread]:
+        try:
+            task, thread = self._kernel.first_task(self.port)
+        except OSError as error:
+            raise LinuxError(linux.EAGAIN) from error
+        return TaskSpace(task, self), thread
+
+    def clock_page(self) -> int:
+        return self.machine.vdso
+
+
+def _ignore(task: Task) -> None:
+    pass
+
+
+def serve(platform: MachPlatform, server: Server) -> None:
+    """Have the server receive on its port."""
+
+    def receive(thread: Thread) -> None:
+        context = thread.context
+        cause = context.cause
+        if cause == CAUSE_SYSTEM_CALL:
+            server.system_call(thread, context.number)
+        elif cause == CAUSE_FAULT:
+            server.fault(thread, context.signo, context.code, context.address)
+        elif cause == CAUSE_INTERRUPTION:
+            server.interruption(thread)
+        else:
+            server.death(thread)
+
+    def ended(task: Task) -> None:
+        for process in list(server.system.processes.values()):
+            for unix_thread in process.threads.values():
+                if unix_thread.user.task is task:
+                    server.death(unix_thread.user)
+                    return
+
+    platform.on_death = ended
+    platform.port.receive_with(receive)

@@ -1,0 +1,215 @@
+"""System calls on the system as a whole, on limits, on scheduling, and prctl."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix.arguments import c_int
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Process, Thread
+
+RELEASE: Final = b"6.1.0-skerry"
+INFINITY: Final = linux.RLIM_INFINITY
+DEFAULT_LIMITS: Final = {
+    linux.RLIMIT_STACK: (8 << 20, INFINITY),
+    linux.RLIMIT_CORE: (0, INFINITY),
+    linux.RLIMIT_NOFILE: (1024, 1048576),
+    linux.RLIMIT_NPROC: (4000, 4000),
+    linux.RLIMIT_MEMLOCK: (8 << 20, 8 << 20),
+    linux.RLIMIT_SIGPENDING: (4000, 4000),
+    linux.RLIMIT_MSGQUEUE: (819200, 819200),
+    linux.RLIMIT_NICE: (0, 0),
+    linux.RLIMIT_RTPRIO: (0, 0),
+}
+
+
+def sys_uname(thread: Thread, address: int) -> int:
+    fields = (b"Linux", thread.process.system.hostname, RELEASE, b"#1 SMP Skerry", b"x86_64", b"(none)")
+    thread.process.memory.write(address, b"".join(field.ljust(65, b"\0") for field in fields))
+    return 0
+
+
+def sys_sethostname(thread: Thread, address: int, length: int) -> int:
+    if thread.process.credentials.euid:
+        raise LinuxError(linux.EPERM)
+    if length > 64:
+        raise LinuxError(linux.EINVAL)
+    thread.process.system.hostname = thread.process.memory.read(address, length)
+    return 0
+
+
+def sys_sysinfo(thread: Thread, address: int) -> int:
+    system = thread.process.system
+    total, available = system.platform.memory_bytes()
+    uptime = (system.platform.realtime() - system.boot_time) // 1_000_000_000
+    packed = struct.pack("<q3Q6QHxxxxxx2QI", uptime, 0, 0, 0, total, available, 0, 0, 0, 0, len(system.processes), 0, 0, 1)
+    thread.process.memory.write(address, packed.ljust(112, b"\0"))
+    return 0
+
+
+def limit_of(process: Process, which: int) -> tuple[int, int]:
+    """Soft and hard limit."""
+    return process.limits.get(which) or DEFAULT_LIMITS.get(which, (INFINITY, INFINITY))
+
+
+def sys_prlimit64(thread: Thread, pid: int, which: int, new: int, old: int) -> int:
+    process = thread.process
+    target = process.system.processes.get(c_int(pid)) if pid else process
+    if target is None:
+        raise LinuxError(linux.ESRCH)
+    if which > 15:
+        raise LinuxError(linux.EINVAL)
+    before = limit_of(target, which)
+    if new:
+        soft, hard = process.memory.read_words(new, 2)
+        if soft > hard:
+            raise LinuxError(linux.EINVAL)
+        if hard > before[1] and process.credentials.euid:
+            raise LinuxError(linux.EPERM)
+        target.limits[which] = (soft, hard)
+        if which == linux.RLIMIT_NOFILE:
+            target.files.limit = min(soft, 1048576)
+        elif which == linux.RLIMIT_AS:
+            target.memory.limit = soft
+    if old:
+        process.memory.write(old, struct.pack("<QQ", *before))
+    return 0
+
+
+def sys_getrlimit(thread: Thread, which: int, address: int) -> int:
+    return sys_prlimit64(thread, 0, which, 0, address)
+
+
+def sys_setrlimit(thread: Thread, which: int, address: int) -> int:
+    return sys_prlimit64(thread, 0, which, address, 0)
+
+
+def sys_getrusage(thread: Thread, who: int, address: int) -> int:
+    if c_int(who) not in (linux.RUSAGE_SELF, linux.RUSAGE_CHILDREN, linux.RUSAGE_THREAD):
+        raise LinuxError(linux.EINVAL)
+    used = thread.process.memory.space.cpu_time() if c_int(who) != linux.RUSAGE_CHILDREN else 0
+    seconds, rest = divmod(used, 1_000_000_000)
+    packed = struct.pack("<5q", seconds, rest // 1000, 0, 0, thread.process.memory.total() >> 10)
+    thread.process.memory.write(address, packed.ljust(144, b"\0"))
+    return 0
+
+
+def sys_getrandom(thread: Thread, address: int, count: int, flags: int) -> int:
+    if flags & ~7:
+        raise LinuxError(linux.EINVAL)
+    count = min(count, 1 << 20)
+    thread.process.memory.write(address, thread.process.system.platform.random(count))
+    return count
+
+
+def sys_arch_prctl(thread: Thread, code: int, address: int) -> int:
+    user = thread.user
+    if code == linux.ARCH_SET_FS:
+        if address >= thread.process.memory.space.limit:
+            raise LinuxError(linux.EPERM)
+        user.fs_base = address
+    elif code == linux.ARCH_SET_GS:
+        if address >= thread.process.memory.space.limit:
+            raise LinuxError(linux.EPERM)
+        user.gs_base = address
+    elif code in (linux.ARCH_GET_FS, linux.ARCH_GET_GS):
+        base = user.fs_base if code == linux.ARCH_GET_FS else user.gs_base
+        thread.process.memory.write(address, struct.pack("<Q", base))
+    else:
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
+def sys_prctl(thread: Thread, option: int, a: int, b: int, c: int, d: int) -> int:
+    process = thread.process
+    memory = process.memory
+    if option == linux.PR_SET_NAME:
+        thread.name = (memory.read_string(a, 16) or memory.read(a, 15))[:15]
+    elif option == linux.PR_GET_NAME:
+        memory.write(a, thread.name.ljust(16, b"\0"))
+    elif option == linux.PR_GET_DUMPABLE:
+        return process.dumpable
+    elif option == linux.PR_SET_DUMPABLE:
+        if a > 1:
+            raise LinuxError(linux.EINVAL)
+        process.dumpable = a
+    elif option == linux.PR_SET_NO_NEW_PRIVS:
+        if a != 1:
+            raise LinuxError(linux.EINVAL)
+        process.no_new_privileges = 1
+    elif option == linux.PR_GET_NO_NEW_PRIVS:
+        return process.no_new_privileges
+    elif option == linux.PR_CAPBSET_READ:
+        if a > 40:
+            raise LinuxError(linux.EINVAL)
+        return int(process.credentials.euid == 0)
+    elif option == linux.PR_SET_CHILD_SUBREAPER:
+        process.subreaper = bool(a)
+    else:
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
+def sys_umask(thread: Thread, mask: int) -> int:
+    place = thread.process.place
+    before, place.umask = place.umask, mask & 0o777
+    return before
+
+
+def sys_sched_yield(thread: Thread) -> int:
+    return 0
+
+
+def sys_sched_getaffinity(thread: Thread, pid: int, size: int, address: int) -> int:
+    if size < 8 or size % 8:
+        raise LinuxError(linux.EINVAL)
+    mask = (1 << thread.process.system.platform.processors()) - 1
+    thread.process.memory.write(address, mask.to_bytes(8, "little"))
+    return 8
+
+
+def sys_sched_setaffinity(thread: Thread, pid: int, size: int, address: int) -> int:
+    mask = int.from_bytes(thread.process.memory.read(address, min(size, 128)), "little")
+    if not mask & (1 << thread.process.system.platform.processors()) - 1:
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
+def sys_sched_getscheduler(thread: Thread, pid: int) -> int:
+    return linux.SCHED_OTHER
+
+
+def sys_sched_getparam(thread: Thread, pid: int, address: int) -> int:
+    thread.process.memory.write(address, bytes(4))
+    return 0
+
+
+def sys_sched_get_priority(thread: Thread, policy: int) -> int:
+    return 0
+
+
+def sys_getpriority(thread: Thread, which: int, who: int) -> int:
+    return 20
+
+
+def sys_getcpu(thread: Thread, processor: int, node: int) -> int:
+    for address in (processor, node):
+        if address:
+            thread.process.memory.write(address, bytes(4))
+    return 0
+
+
+def sys_personality(thread: Thread, value: int) -> int:
+    if value not in (0, 0xFFFFFFFF):
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
+def sys_membarrier(thread: Thread, command: int, flags: int, processor: int) -> int:
+    if command == 0:
+        return 0  # none is supported
+    raise LinuxError(linux.EINVAL)
