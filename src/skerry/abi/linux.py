@@ -600,9 +600,6 @@ CLOCK_REALTIME_COARSE: Final = 5
 CLOCK_TAI: Final = 11
 CLOCK_THREAD_CPUTIME_ID: Final = 3
 TIMER_ABSTIME: Final = 1
-ITIMER_REAL: Final = 0
-ITIMER_VIRTUAL: Final = 1
-ITIMER_PROF: Final = 2
 
 # Terminal and file ioctls (ioctls.h, fs.h)
 BLKGETSIZE64: Final = 0x80081272

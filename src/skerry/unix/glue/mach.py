@@ -140,7 +140,7 @@ def serve(platform: MachPlatform, server: Server) -> None:
     def ended(task: Task) -> None:
         for process in list(server.system.processes.values()):
             for unix_thread in process.threads.values():
-                if unix_thread.user.task is task:
+                if isinstance(unix_thread.user, Thread) and unix_thread.user.task is task:
                     server.death(unix_thread.user)
                     return
 
