@@ -57,14 +57,16 @@ CASES = (
         ("make", "gcc"),
     ),
     Case("python", f"python3 {PROGRAMS}/processes.py", ("python3",)),
-    Case("perl", "perl -e 'open F,\">f\"; print F 1; close F; print -s \"f\", \" \", join(\",\",map{$_**2}1..4), \"\\n\"; exit 4'", ("perl",)),
+    Case("perl", 'perl -e \'open F,">f"; print F 1; close F; print -s "f", " ", join(",",map{$_**2}1..4), "\\n"; exit 4\'', ("perl",)),
     Case(
         "git",
         "git init -q r 2>/dev/null; cd r; git config user.email a@b; git config user.name n; echo a > f; git add f; "
         "git commit -qm one; git log --format=%s; git status --short",
         ("git",),
     ),
-    Case("sqlite", "sqlite3 x.db 'create table t(a); insert into t values(1),(2); select sum(a) from t;'; sqlite3 x.db .dump", ("sqlite3",)),
+    Case(
+        "sqlite", "sqlite3 x.db 'create table t(a); insert into t values(1),(2); select sum(a) from t;'; sqlite3 x.db .dump", ("sqlite3",)
+    ),
 )
 
 
@@ -97,7 +99,9 @@ def test_host_is_untouched(tmp_path: Path) -> None:
     place = Path("/var/tmp/skerry-victim")
     shutil.copy(victim, place)
     try:
-        script = f"echo changed > {place}; chmod 600 {place}; cat {place}; rm {place}; touch /var/tmp/skerry-new /etc/skerry-new; ls {place}"
+        script = (
+            f"echo changed > {place}; chmod 600 {place}; cat {place}; rm {place}; touch /var/tmp/skerry-new /etc/skerry-new; ls {place}"
+        )
         result = skerry("--", "sh", "-c", script, cwd=tmp_path)
         assert result.stdout == b"changed\n"
         assert (place.read_text(), place.stat().st_mode & 0o777) == ("mine", victim.stat().st_mode & 0o777)

@@ -98,8 +98,20 @@ class StreamFile(OpenFile):
         return 0
 
 
+class StreamInode(Inode):
+    """A stream's inode; opening it again, through /dev/stdout for example, gives the same stream."""
+
+    def __init__(self, device: StreamDevice, ino: int, owner: tuple[int, int], now: int, terminal: Terminal) -> None:
+        super().__init__(STREAM_FILE_SYSTEM, ino, device.kind | 0o620, *owner, now)
+        self.rdev = device.rdev
+        self._device = device
+        self._terminal = terminal
+
+    def open(self, thread: Thread, flags: int) -> OpenFile:
+        return StreamFile(self, flags, b"", self._device, self._terminal)
+
+
 def make_stream(device: StreamDevice, flags: int, terminal: Terminal, number: int, owner: tuple[int, int], now: int) -> StreamFile:
     """The open file of standard stream ``number``."""
-    inode = Inode(STREAM_FILE_SYSTEM, number + 3, device.kind | 0o620, *owner, now)
-    inode.rdev = device.rdev
+    inode = StreamInode(device, number + 3, owner, now, terminal)
     return StreamFile(inode, flags, b"/dev/pts/0" if device.is_terminal else b"pipe:[%d]" % number, device, terminal)

@@ -8,12 +8,15 @@ Source: pipe(7), POSIX.1-2017 write().
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.inode import FileSystem, Inode
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
 
 CAPACITY: Final = 65536
 PIPE_BUF: Final = 4096
@@ -114,11 +117,21 @@ class PipeEnd(OpenFile):
         pipe.changed()
 
 
+class PipeInode(Inode):
+    """The inode of an unnamed pipe; it can be opened again through /proc/self/fd."""
+
+    def __init__(self, ino: int, uid: int, gid: int, now: int) -> None:
+        super().__init__(PIPE_FILE_SYSTEM, ino, linux.S_IFIFO | 0o600, uid, gid, now)
+        self.pipe = Pipe()
+
+    def open(self, thread: Thread, flags: int) -> OpenFile:
+        return PipeEnd(self, flags, self.pipe)
+
+
 def make_pipe(ino: int, uid: int, gid: int, now: int, flags: int) -> tuple[PipeEnd, PipeEnd]:
     """The read end and the write end of a new pipe."""
-    inode = Inode(PIPE_FILE_SYSTEM, ino, linux.S_IFIFO | 0o600, uid, gid, now)
-    pipe = Pipe()
-    ends = PipeEnd(inode, linux.O_RDONLY | flags, pipe), PipeEnd(inode, linux.O_WRONLY | flags, pipe)
+    inode = PipeInode(ino, uid, gid, now)
+    ends = PipeEnd(inode, linux.O_RDONLY | flags, inode.pipe), PipeEnd(inode, linux.O_WRONLY | flags, inode.pipe)
     for end in ends:
         end.path = b"pipe:[%d]" % ino
     return ends

@@ -226,12 +226,11 @@ class Proc:
 
     def _meminfo(self) -> bytes:
         total, available = (n >> 10 for n in self.system.platform.memory_bytes())
-        rows = (("MemTotal", total), ("MemFree", available), ("MemAvailable", available), ("Buffers", 0), ("Cached", 0))
-        rows += (("SwapTotal", 0), ("SwapFree", 0))
+        rows = (("MemTotal", total), ("MemFree", available), ("MemAvailable", available), ("Cached", 0), ("SwapTotal", 0), ("SwapFree", 0))
         return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in rows).encode()
 
     def _cpuinfo(self) -> bytes:
-        one = "processor\t: {0}\nvendor_id\t: Skerry\nmodel name\t: Skerry virtual processor\ncpu MHz\t\t: 1000.000\nflags\t\t: fpu sse sse2\n\n"
+        one = "processor\t: {0}\nvendor_id\t: Skerry\nmodel name\t: Skerry virtual processor\nflags\t\t: fpu sse sse2\n\n"
         return "".join(one.format(n) for n in range(self.system.platform.processors())).encode()
 
     def _stat(self) -> bytes:
