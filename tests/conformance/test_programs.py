@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_same_as_natively(case: Case, tmp_path: Path) -> None:
     for command in case.needs:
         if shutil.which(command) is None:
             pytest.skip(f"{command} is not installed")
-    place = Path("/tmp/case")  # the same path on both sides: a fresh tmpfs inside
+    place = Path(f"/tmp/skerry-{os.getpid()}")  # the same path on both sides: a fresh tmpfs inside
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     try:
@@ -88,7 +89,7 @@ def test_same_as_natively(case: Case, tmp_path: Path) -> None:
         native = subprocess.run([case.shell, "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     finally:
         shutil.rmtree(place)
-    inside = skerry("--", case.shell, "-c", f"mkdir /tmp/case; {script}", cwd=tmp_path)
+    inside = skerry("--", case.shell, "-c", f"mkdir {place}; {script}", cwd=tmp_path)
     expected = native.returncode if native.returncode >= 0 else 128 - native.returncode
     assert (inside.stdout, inside.stderr, inside.returncode) == (native.stdout, native.stderr, expected)
 

@@ -21,7 +21,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define SHOW(call) (errno = 0, printf("%s = %ld (%s)\n", #call, (long)(call), errno ? strerrorname_np(errno) : "ok"))
+#define SHOW(call) do { errno = 0; long r_ = (long)(call); int e_ = errno; printf("%s = %ld (%s)\n", #call, r_, e_ ? strerrorname_np(e_) : "ok"); } while (0)
 
 static volatile int seen, code;
 static char *volatile fault_page;

@@ -12,7 +12,7 @@ from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
-from skerry.unix.pipe import PipeEnd
+from skerry.unix.pipe import PipeEnd, PipeInode
 from skerry.unix.vfs import Name, may, path_of, require, resolve
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ def sys_openat(thread: Thread, directory: int, address: int, flags: int, mode: i
     process = thread.process
     flags &= 0xFFFFFFFF
     file = open_path(thread, directory, process.memory.read_path(address), flags, mode)
-    if isinstance(file, PipeEnd) and not flags & (linux.O_NONBLOCK | linux.O_PATH) and flags & linux.O_ACCMODE != linux.O_RDWR:
+    waits = isinstance(file, PipeEnd) and not isinstance(file.inode, PipeInode) and flags & linux.O_ACCMODE != linux.O_RDWR
+    if isinstance(file, PipeEnd) and waits and not flags & linux.O_NONBLOCK:
         return _open_fifo_later(thread, file, flags)
     return process.files.install(file, bool(flags & linux.O_CLOEXEC))
 
