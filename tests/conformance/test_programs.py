@@ -89,7 +89,7 @@ def test_same_as_natively(case: Case, tmp_path: Path) -> None:
         native = subprocess.run([case.shell, "-c", script], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     finally:
         shutil.rmtree(place)
-    inside = skerry("--", case.shell, "-c", f"mkdir {place}; {script}", cwd=tmp_path)
+    inside = skerry("--bind", str(PROGRAMS), "--", case.shell, "-c", f"mkdir {place}; {script}", cwd=tmp_path)
     expected = native.returncode if native.returncode >= 0 else 128 - native.returncode
     assert (inside.stdout, inside.stderr, inside.returncode) == (native.stdout, native.stderr, expected)
 
