@@ -196,8 +196,11 @@ static void processes(void) {
     waitpid(child, &status, 0);
     printf("status %x\n", status & 0x7f);
   }
+  int go[2];
+  pipe(go);
   if ((child = fork()) == 0) {
     raise(SIGSTOP);
+    read(go[0], &status, 1); /* until its continuation was seen */
     _exit(9);
   }
   waitpid(child, &status, WUNTRACED);
@@ -205,6 +208,7 @@ static void processes(void) {
   kill(child, SIGCONT);
   waitpid(child, &status, WCONTINUED);
   printf("continued %d\n", WIFCONTINUED(status));
+  write(go[1], "g", 1);
   waitpid(child, &status, 0);
   printf("exit %d\n", WEXITSTATUS(status));
   char *arguments[] = {"nosuch", 0};
