@@ -4,6 +4,7 @@
 class LinuxError(Exception):
     """A system call fails with ``errno``; the server's boundary turns it into ``-errno`` in the return register."""
 
-    def __init__(self, errno: int) -> None:
-        super().__init__(errno)
-        self.errno = errno
+    @property
+    def errno(self) -> int:
+        """E*, of :mod:`skerry.abi.linux`."""
+        return self.args[0]  # type: ignore[no-any-return]

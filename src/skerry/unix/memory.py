@@ -75,6 +75,7 @@ class Memory:
         self.limit = 1 << 62  # RLIMIT_AS, bytes
         self._adopt(space)
         self._mappings: list[Mapping] = []
+        self._total = 0
         self.break_start = 0
         self.break_end = 0
 
@@ -127,7 +128,7 @@ class Memory:
 
     def total(self) -> int:
         """Bytes mapped."""
-        return sum(m.end - m.start for m in self._mappings)
+        return self._total
 
     def free_range(self, length: int, hint: int = 0) -> int:
         """Where ``length`` bytes can be mapped: at ``hint`` if that is free, else as high as possible; raises ENOMEM."""
@@ -254,11 +255,16 @@ class Memory:
             if mapping.end > end:
                 kept.append(mapping.part(end, mapping.end))
             last += 1
+        if first == last:
+            return removed
         mappings[first:last] = kept
+        for piece in removed:
+            self._total -= piece.end - piece.start
         return removed
 
     def _insert(self, mapping: Mapping) -> None:
         self._cut(mapping.start, mapping.end)
+        self._total += mapping.end - mapping.start
         mappings = self._mappings
         index = bisect_right(mappings, mapping.start, key=_start_of)
         if index < len(mappings) and mappings[index].continues(mapping):
@@ -276,12 +282,14 @@ class Memory:
         child.limit = self.limit
         child.break_start, child.break_end = self.break_start, self.break_end
         child._mappings = [m.part(m.start, m.end) for m in self._mappings]
+        child._total = self._total
         return child, thread
 
     def clear(self) -> None:
         """Empty it, for exec."""
         self.space.clear()
         self._mappings = []
+        self._total = 0
 
     def release(self) -> None:
         """A process that used it is gone; the last one ends the space."""

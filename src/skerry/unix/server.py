@@ -6,7 +6,7 @@ Errors become numbers here and nowhere else. A handler returns its result, or a 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from skerry.abi import linux
 from skerry.abi import registers as reg
@@ -21,22 +21,16 @@ if TYPE_CHECKING:
     from skerry.unix.syscalls.table import Call
 
 
-class Tracer(Protocol):
-    """Who watches the boundary."""
-
-    def enter(self, thread: Thread, number: int, call: Call | None) -> None: ...
-    def leave(self, thread: Thread, number: int, call: Call | None, result: int) -> None: ...
-
-
 class Server:
     """Answers the traps of programs."""
 
-    def __init__(self, system: System, calls: dict[int, Call], tracer: Tracer | None = None) -> None:
+    def __init__(self, system: System, calls: dict[int, Call]) -> None:
         self.system = system
         self.calls = calls
         self.tracer = tracer
-        self.counts: dict[int, int] = {}
+        self.counts: dict[int, int] = dict.fromkeys(calls, 0)
         self.missing: dict[int, int] = {}
+        self._handlers = {number: (call.handler, call.arity) for number, call in calls.items() if call.handler is not None}
 
     def system_call(self, user: UserThread, number: int) -> None:
         """A program made system call ``number``; its arguments are in ``user``'s registers."""
@@ -46,16 +40,17 @@ class Server:
             return
         thread.in_server = True
         thread.call = number
-        self.counts[number] = self.counts.get(number, 0) + 1
-        call = self.calls.get(number)
         if self.tracer is not None:
-            self.tracer.enter(thread, number, call)
-        if call is None or call.handler is None:
+            self.tracer.enter(thread, number, self.calls.get(number))
+        try:
+            handler, arity = self._handlers[number]
+        except KeyError:
             self.missing[number] = self.missing.get(number, 0) + 1
             self.answer(thread, -linux.ENOSYS)
             return
+        self.counts[number] += 1
         try:
-            result = user.call(call.handler, thread, call.arity)
+            result = user.call(handler, thread, arity)
         except LinuxError as error:
             result = -error.errno
         except Fault:
@@ -63,7 +58,7 @@ class Server:
         if result.__class__ is int:
             self.answer(thread, result)
         elif result is not None:
-            self._wait(thread, call, result)
+            self._wait(thread, self.calls[number], result)
 
     def _wait(self, thread: Thread, call: Call, body: Coroutine[Any, Any, int]) -> None:
         """The call must wait: go on with it as an activity."""
@@ -87,8 +82,6 @@ class Server:
 
     def answer(self, thread: Thread, result: int) -> None:
         """The call is done."""
-        if self.tracer is not None:
-            self.tracer.leave(thread, thread.call, self.calls.get(thread.call), result)
         if not thread.dead:
             thread.user.set(reg.RAX, result)
             signals.resume(thread)

@@ -55,20 +55,21 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
         raise LinuxError(linux.ENOENT)
     here: Inode = place.root if path[0] == 47 else start
     trailing = path[-1] == 47
-    parts = [part for part in path.split(b"/") if part and part != b"."]
+    parts = (path.rstrip(b"/") if trailing else path).split(b"/")
     parts.reverse()
     links = 0
-    name = b""
+    unprivileged = credentials.fsuid != 0
     while parts:
         name = parts.pop()
         if not isinstance(here, Directory):
             raise LinuxError(linux.ENOTDIR)
-        if credentials.fsuid and not may(credentials, here, linux.X_OK):
+        if not name or name == b".":
+            continue
+        if unprivileged and not may(credentials, here, linux.X_OK):
             raise LinuxError(linux.EACCES)
         if name == b"..":
             if here is not place.root:
                 here = here.parent
-            name = b""
             continue
         child = here.children.get(name)
         if child is None:
@@ -78,7 +79,13 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
                 if error.errno == linux.ENOENT and not parts:
                     return Name(here, name, None, trailing)
                 raise
-        if child.is_symlink and (parts or follow or trailing):
+        if isinstance(child, Directory):
+            below = child.covered_by or child
+            if not parts:
+                return Name(here, name, below, trailing)
+            here = below
+            continue
+        if child.mode & linux.S_IFMT == linux.S_IFLNK and (parts or follow or trailing):
             links += 1
             if links > SYMLINK_LIMIT:
                 raise LinuxError(linux.ELOOP)
@@ -94,20 +101,12 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
             if target[0] == 47:
                 here = place.root
             trailing = trailing or (not parts and target[-1] == 47)
-            more = [part for part in target.split(b"/") if part and part != b"."]
-            more.reverse()
-            parts.extend(more)
-            name = b""
+            parts += reversed(target.rstrip(b"/").split(b"/"))
             continue
         if not parts:
-            if isinstance(child, Directory):
-                if child.covered_by is not None:
-                    child = child.covered_by
-            elif trailing:
+            if trailing:
                 raise LinuxError(linux.ENOTDIR)
-            return Name(here, name, child, trailing)
-        if isinstance(child, Directory) and child.covered_by is not None:
-            child = child.covered_by
+            return Name(here, name, child, False)
         here = child
     if trailing and not here.is_directory:
         raise LinuxError(linux.ENOTDIR)
