@@ -110,6 +110,8 @@ def give_back(child: Thread) -> None:
     user.set_xstate(borrowed.xstate)
     user.fs_base, user.gs_base = borrowed.fs_base, borrowed.gs_base
     user.set(reg.RAX, child.process.pid)
+    for observer in parent.process.system.observers:
+        observer.leave(parent, child.process.pid)
     signals.resume(parent)
 
 
@@ -119,13 +121,15 @@ def end_thread(thread: Thread, status: int) -> None:
     if len(process.threads) <= 1:
         end_process(process, status)
         return
-    _drop_thread(thread, True)
+    _drop_thread(thread, status, True)
     thread.user.owner = None
     thread.user.terminate()
 
 
-def _drop_thread(thread: Thread, memory_lives: bool) -> None:
+def _drop_thread(thread: Thread, status: int, memory_lives: bool) -> None:
     thread.dead = True
+    for observer in thread.process.system.observers:
+        observer.end(thread, status)
     thread.process.threads.pop(thread.tid, None)
     if thread.activity is not None:
         activity, thread.activity = thread.activity, None
@@ -146,7 +150,7 @@ def end_other_threads(thread: Thread) -> None:
     process = thread.process
     for other in list(process.threads.values()):
         if other is not thread:
-            _drop_thread(other, False)
+            _drop_thread(other, 0, False)
             other.user.owner = None
             other.user.terminate()
     process.threads = {process.pid: thread}
@@ -164,7 +168,7 @@ def end_process(process: Process, status: int) -> None:
     shared = memory.references > 1
     borrowers = [thread for thread in process.threads.values() if thread.borrowed is not None]
     for thread in list(process.threads.values()):
-        _drop_thread(thread, shared)
+        _drop_thread(thread, status, shared)
         if thread.borrowed is None and shared and not _is_lent(thread):
             thread.user.owner = None
             thread.user.terminate()

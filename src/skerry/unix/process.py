@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
+    from skerry.unix.observe import Observer
     from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
 
@@ -136,6 +137,7 @@ class System:
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()
         self.first: Process | None = None
+        self.observers: tuple[Observer, ...] = ()
         self.on_end: Callable[[int], Any] | None = None  # told the wait status of the first process
 
     def new_pid(self) -> int:

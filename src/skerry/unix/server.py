@@ -27,8 +27,6 @@ class Server:
     def __init__(self, system: System, calls: dict[int, Call]) -> None:
         self.system = system
         self.calls = calls
-        self.tracer = tracer
-        self.counts: dict[int, int] = dict.fromkeys(calls, 0)
         self.missing: dict[int, int] = {}
         self._handlers = {number: (call.handler, call.arity) for number, call in calls.items() if call.handler is not None}
 
@@ -40,15 +38,12 @@ class Server:
             return
         thread.in_server = True
         thread.call = number
-        if self.tracer is not None:
-            self.tracer.enter(thread, number, self.calls.get(number))
         try:
             handler, arity = self._handlers[number]
         except KeyError:
             self.missing[number] = self.missing.get(number, 0) + 1
             self.answer(thread, -linux.ENOSYS)
             return
-        self.counts[number] += 1
         try:
             result = user.call(handler, thread, arity)
         except LinuxError as error:

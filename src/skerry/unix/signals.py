@@ -113,6 +113,8 @@ def send(process: Process, info: SignalInfo) -> None:
     threads = process.threads.values()
     taker = next((t for t in threads if not t.mask & bit and not t.dead), None)
     if taker is not None and is_ignored(process, signo) and signo not in (linux.SIGKILL, linux.SIGSTOP):
+        for observer in process.system.observers:
+            observer.signal(taker, info)
         return
     if signo < REALTIME and any(p.signo == signo for p in process.pending):
         return
@@ -133,6 +135,8 @@ def send_to_thread(thread: Thread, info: SignalInfo) -> None:
         return
     _continue_or_stop(thread.process, signo)
     if not thread.mask & (1 << (signo - 1)) and is_ignored(thread.process, signo):
+        for observer in thread.process.system.observers:
+            observer.signal(thread, info)
         return
     if signo >= REALTIME or all(p.signo != signo for p in thread.pending):
         thread.pending.append(info)
@@ -193,6 +197,8 @@ def deliver(thread: Thread) -> bool:
     handled = False
     while (info := take(thread, thread.mask)) is not None:
         signo = info.signo
+        for observer in process.system.observers:
+            observer.signal(thread, info)
         action = process.actions[signo]
         handler = action.handler
         if handler == SIG_IGN and signo != linux.SIGKILL:
