@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import OrderedDict
 from typing import Final
 
 from skerry.machine import _host
+from skerry.machine.hostnode import list_directory
 from skerry.machine.memory import HostFile
 
 _OPEN_DIRECTORIES: Final = 256
@@ -44,8 +44,7 @@ class HostTree:
         """Name, inode number and type bits (S_IFMT) of each entry."""
         descriptor = _host.open_beneath(self._root, path or b".", os.O_RDONLY | os.O_DIRECTORY, 0)
         try:
-            with os.scandir(descriptor) as entries:
-                return [(os.fsencode(e.name), e.inode(), stat.S_IFMT(e.stat(follow_symlinks=False).st_mode)) for e in entries]
+            return list_directory(descriptor)
         finally:
             os.close(descriptor)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from skerry.machine import libc
+
 
 class HostFile:
     """An open host file as a memory object: mapped straight from the host's page cache. Owns its descriptor."""
@@ -27,6 +29,28 @@ class HostFile:
     def resize(self, size: int) -> None:
         """Cut, or grow with zeros. Raises OSError."""
         os.ftruncate(self.descriptor, size)
+
+    def append(self, data: bytes | bytearray | memoryview) -> tuple[int, int]:
+        """Write at the end, wherever that is by now; the count, and the position after it. Raises OSError."""
+        count = os.pwritev(self.descriptor, (data,), -1, os.RWF_APPEND)
+        return count, os.lseek(self.descriptor, 0, os.SEEK_CUR)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """SEEK_DATA or SEEK_HOLE from ``offset`` on. Raises OSError (ENXIO past the end)."""
+        return os.lseek(self.descriptor, offset, whence)
+
+    def allocate(self, mode: int, offset: int, length: int) -> None:
+        """fallocate(2). Raises OSError."""
+        libc.allocate(self.descriptor, mode, offset, length)
+
+    @property
+    def blocks(self) -> int:
+        """Storage in units of 512 bytes."""
+        return os.fstat(self.descriptor).st_blocks
+
+    def sync(self) -> None:
+        """Have the contents reach the disk. Raises OSError."""
+        os.fsync(self.descriptor)
 
     def close(self) -> None:
         """Give the descriptor back; mappings stay. Closing twice is harmless."""

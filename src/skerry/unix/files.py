@@ -132,7 +132,7 @@ class RegularFile(OpenFile):
         elif whence in (linux.SEEK_DATA, linux.SEEK_HOLE):
             if not 0 <= offset < size:
                 raise LinuxError(linux.ENXIO)
-            offset = offset if whence == linux.SEEK_DATA else size
+            offset = self.inode.seek_data(offset, whence)
         elif whence != linux.SEEK_SET:
             raise LinuxError(linux.EINVAL)
         if offset < 0:
@@ -150,7 +150,7 @@ class RegularFile(OpenFile):
         return self.inode.writable_memory_object()
 
     def sync(self) -> None:
-        pass  # memory is all there is to reach
+        self.inode.sync()
 
 
 class DirectoryFile(OpenFile):
@@ -193,7 +193,7 @@ class DirectoryFile(OpenFile):
         return offset
 
     def sync(self) -> None:
-        pass
+        self.inode.sync()
 
 
 class FileTable:

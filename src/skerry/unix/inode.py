@@ -16,6 +16,7 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.locks import FileLocks
+    from skerry.unix.pipe import Pipe
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Buffer, MemoryObject
 
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 class FileSystem:
     """A mounted file system: what statfs says of it, and the device number of its inodes."""
 
+    supports_xattrs = True
+
     def __init__(self, kind: str, device: int, magic: int, read_only: bool = False) -> None:
         self.kind = kind  # as in /proc/filesystems
         self.device = device  # st_dev
         self.magic = magic  # f_type
         self.read_only = read_only
+        self.covered: list[Inode] = []  # directories that something is mounted on, which must stay the same inodes
 
     def now(self) -> int:
         """The time for what changes here (ns since 1970)."""
@@ -40,6 +44,9 @@ class FileSystem:
 
 class Inode:
     """An object of a file system and its attributes. ``mode`` holds the type bits too."""
+
+    pipe: Pipe | None = None  # of a fifo, once it was opened
+    linkable = False  # it has no name yet (O_TMPFILE) but may be given one
 
     def __init__(self, fs: FileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
         self.fs = fs
@@ -120,6 +127,10 @@ class Inode:
         """A new regular file, directory, fifo, socket or device, by the type bits of ``mode``."""
         raise LinuxError(linux.ENOTDIR)
 
+    def create_unnamed(self, mode: int, uid: int, gid: int, now: int) -> Inode:
+        """A new regular file that no name leads to (O_TMPFILE). Raises EOPNOTSUPP."""
+        raise LinuxError(linux.EOPNOTSUPP)
+
     def symlink(self, name: bytes, target: bytes, uid: int, gid: int, now: int) -> Inode:
         raise LinuxError(linux.ENOTDIR)
 
@@ -159,6 +170,17 @@ class Inode:
 
     def truncate(self, size: int, now: int) -> None:
         raise LinuxError(linux.EINVAL)
+
+    def seek_data(self, offset: int, whence: int) -> int:
+        """Where data (SEEK_DATA) or a hole (SEEK_HOLE) begins, at ``offset`` or after it, which lies in the file. Raises ENXIO."""
+        return offset if whence == linux.SEEK_DATA else self.size
+
+    def allocate(self, mode: int, offset: int, length: int, now: int) -> None:
+        """fallocate(2): ``mode`` is FALLOC_FL_* bits. Raises EOPNOTSUPP, ENOSPC, EFBIG."""
+        raise LinuxError(linux.EOPNOTSUPP)
+
+    def sync(self) -> None:
+        """Have it reach the disk, where there is one."""
 
     def memory_object(self) -> MemoryObject:
         """The memory behind the contents, for mmap: the same pages that read_at and write_at use. Raises ENODEV."""

@@ -120,6 +120,8 @@ class PipeEnd(OpenFile):
 class PipeInode(Inode):
     """The inode of an unnamed pipe; it can be opened again through /proc/self/fd."""
 
+    pipe: Pipe
+
     def __init__(self, ino: int, uid: int, gid: int, now: int) -> None:
         super().__init__(PIPE_FILE_SYSTEM, ino, linux.S_IFIFO | 0o600, uid, gid, now)
         self.pipe = Pipe()
@@ -137,14 +139,11 @@ def make_pipe(ino: int, uid: int, gid: int, now: int, flags: int) -> tuple[PipeE
     return ends
 
 
-_fifos: dict[Inode, Pipe] = {}
-
-
 def open_fifo(inode: Inode, flags: int) -> PipeEnd:
     """An end of the fifo; the caller waits for the other side. Raises ENXIO (O_WRONLY|O_NONBLOCK without reader)."""
-    pipe = _fifos.get(inode)
+    pipe = inode.pipe
     if pipe is None or not pipe.ends:
-        pipe = _fifos[inode] = Pipe()
+        pipe = inode.pipe = Pipe()
     if flags & linux.O_ACCMODE == linux.O_WRONLY and flags & linux.O_NONBLOCK and not pipe.readers:
         raise LinuxError(linux.ENXIO)
     return PipeEnd(inode, flags, pipe)

@@ -8,7 +8,7 @@ Addresses and lengths are bytes; times are nanoseconds. Every method that touche
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 Buffer = bytes | bytearray | memoryview
 
@@ -26,6 +26,16 @@ class MemoryObject(Protocol):
 
     def write(self, offset: int, data: Buffer) -> int: ...
     def resize(self, size: int) -> None: ...
+    def seek(self, offset: int, whence: int) -> int:
+        """SEEK_DATA or SEEK_HOLE from ``offset`` on; raises LinuxError(ENXIO) past the end."""
+
+    def allocate(self, mode: int, offset: int, length: int) -> None:
+        """fallocate(2): ``mode`` is FALLOC_FL_* bits; raises LinuxError."""
+
+    @property
+    def blocks(self) -> int:
+        """Storage in units of 512 bytes."""
+
     def close(self) -> None:
         """Give the memory back; existing mappings stay."""
 
@@ -139,8 +149,57 @@ class Platform(Protocol):
 ThreadTrap = Callable[["UserThread", int, int, int], None]  # thread, signal number, code, address
 
 
+Attributes = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+"""mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime (ns), blocks (512 bytes)."""
+
+
 class HostFile(MemoryObject, Protocol):
     """An open file of the host."""
+
+    def append(self, data: Buffer) -> tuple[int, int]:
+        """Write at the end, wherever that is by now; the count, and the position after it."""
+
+    def sync(self) -> None: ...
+
+
+class HostNode(Protocol):
+    """An object in a directory of the host that may be changed, as a device. Names are single components.
+
+    No symbolic link is followed and nothing outside can be reached. Every call raises LinuxError with the host's errno; a change raises
+    EROFS where the node is not ``writable``.
+    """
+
+    writable: bool
+
+    def stat(self) -> Attributes: ...
+    def statfs(self) -> tuple[int, int, int, int, int, int]: ...
+    def change_mode(self, mode: int) -> None: ...
+    def change_owner(self, uid: int, gid: int) -> None: ...
+    def change_times(self, access: int, modification: int) -> None: ...
+    def lookup(self, name: bytes) -> Self:
+        """What is called ``name``; a symbolic link itself."""
+
+    def list(self) -> list[tuple[bytes, int, int]]:
+        """Name, inode number and type bits of each entry."""
+
+    def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[Self, HostFile]:
+        """A new file, open to read and write."""
+
+    def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[Self, HostFile]: ...
+    def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> Self: ...
+    def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> Self: ...
+    def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> Self: ...
+    def link(self, node: Self, name: bytes) -> None: ...
+    def unlink(self, name: bytes) -> None: ...
+    def rmdir(self, name: bytes) -> None: ...
+    def rename(self, name: bytes, to: Self, new_name: bytes, flags: int) -> None:
+        """``flags``: RENAME_EXCHANGE, RENAME_NOREPLACE."""
+
+    def readlink(self) -> bytes: ...
+    def open(self, write: bool) -> HostFile:
+        """The contents of a regular file; EINVAL for anything else."""
+
+    def sync(self) -> None: ...
 
 
 class HostTree(Protocol):
@@ -149,9 +208,7 @@ class HostTree(Protocol):
     No symbolic link is followed and nothing outside can be reached. Every call raises LinuxError with the host's errno.
     """
 
-    def stat(self, path: bytes) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
-        """mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime (ns), blocks (512 bytes)."""
-
+    def stat(self, path: bytes) -> Attributes: ...
     def list(self, path: bytes) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits of each entry."""
 

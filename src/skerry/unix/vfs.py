@@ -117,6 +117,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
 def mount(over: Directory, root: Directory) -> None:
     """Cover the directory ``over`` with the root of another file system."""
     over.covered_by = root
+    over.fs.covered.append(over)
     root.parent, root.name = over.parent, over.name
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SMALL: Final = 1 << 20  # bytes of contents up to which a bytearray holds them
 TMPFS_MAGIC: Final = 0x01021994
+MAX_SIZE: Final = (1 << 63) - 1  # of a file, bytes
+_NO_GROWTH: Final = linux.FALLOC_FL_KEEP_SIZE
+_ZEROING: Final = linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_ZERO_RANGE
 
 
 class MemoryFileSystem(FileSystem):
@@ -51,6 +54,10 @@ class File(Inode):
         self._small: bytearray | None = bytearray()
         self._object: MemoryObject | None = None
 
+    @property
+    def blocks(self) -> int:
+        return self._object.blocks if self._object is not None else (self.size + 4095) >> 12 << 3
+
     def open(self, thread: Thread, flags: int) -> OpenFile:
         return RegularFile(self, flags, b"")
 
@@ -63,6 +70,8 @@ class File(Inode):
 
     def write_at(self, offset: int, data: Buffer, now: int) -> int:
         end = offset + len(data)
+        if end > MAX_SIZE:
+            raise LinuxError(linux.EFBIG)
         if self._small is not None and end > SMALL:
             self.memory_object()
         small = self._small
@@ -91,6 +100,29 @@ class File(Inode):
             assert self._object is not None
             self._object.resize(size)
         self.size = size
+        self.mtime = self.ctime = now
+
+    def seek_data(self, offset: int, whence: int) -> int:
+        return super().seek_data(offset, whence) if self._object is None else self._object.seek(offset, whence)
+
+    def allocate(self, mode: int, offset: int, length: int, now: int) -> None:
+        end = offset + length
+        if mode & ~(_NO_GROWTH | _ZEROING) or mode & _ZEROING == _ZEROING:
+            raise LinuxError(linux.EOPNOTSUPP)
+        if mode & linux.FALLOC_FL_PUNCH_HOLE and not mode & _NO_GROWTH:
+            raise LinuxError(linux.EOPNOTSUPP)
+        if end > MAX_SIZE:
+            raise LinuxError(linux.EFBIG)
+        if end > self.size and not mode & _NO_GROWTH:
+            self.truncate(end, now)
+        end = min(end, self.size)
+        if not mode & _ZEROING or offset >= end:
+            return
+        if self._small is not None:
+            self._small[offset:end] = bytes(end - offset)
+        else:
+            assert self._object is not None
+            self._object.allocate(linux.FALLOC_FL_PUNCH_HOLE | _NO_GROWTH, offset, end - offset)
         self.mtime = self.ctime = now
 
     def memory_object(self) -> MemoryObject:
@@ -175,6 +207,11 @@ class Directory(Inode):
             child = Node(self.fs, ino, mode, uid, gid, now)
             child.rdev = rdev
         self._add(name, child, now)
+        return child
+
+    def create_unnamed(self, mode: int, uid: int, gid: int, now: int) -> Inode:
+        child = File(self.fs, self.fs.next_ino(), linux.S_IFREG | mode & 0o7777, uid, self.gid if self.mode & linux.S_ISGID else gid, now)
+        child.nlink = 0
         return child
 
     def symlink(self, name: bytes, target: bytes, uid: int, gid: int, now: int) -> Inode:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from skerry.abi import linux
+from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.memory import HostFile
 from skerry.machine.stream import Stream
@@ -27,6 +28,108 @@ def translated(call: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
     return translate
 
 
+class FileDevice(HostFile):
+    """A host file's contents (:class:`skerry.unix.substrate.HostFile`). Owns the descriptor of the file that it is made from."""
+
+    def __init__(self, file: HostFile) -> None:
+        super().__init__(file.descriptor)
+        file.descriptor = -1
+
+    read = translated(HostFile.read)
+    write = translated(HostFile.write)
+    resize = translated(HostFile.resize)
+    append = translated(HostFile.append)
+    seek = translated(HostFile.seek)
+    allocate = translated(HostFile.allocate)
+    sync = translated(HostFile.sync)
+
+
+class NodeDevice:
+    """An object of a host directory (:class:`skerry.unix.substrate.HostNode`)."""
+
+    def __init__(self, node: HostNode) -> None:
+        self._node = node
+        self.writable = node.writable
+
+    @translated
+    def stat(self) -> Attributes:
+        return self._node.stat()
+
+    @translated
+    def statfs(self) -> tuple[int, int, int, int, int, int]:
+        return self._node.statfs()
+
+    @translated
+    def change_mode(self, mode: int) -> None:
+        self._node.change_mode(mode)
+
+    @translated
+    def change_owner(self, uid: int, gid: int) -> None:
+        self._node.change_owner(uid, gid)
+
+    @translated
+    def change_times(self, access: int, modification: int) -> None:
+        self._node.change_times(access, modification)
+
+    @translated
+    def lookup(self, name: bytes) -> NodeDevice:
+        return NodeDevice(self._node.lookup(name))
+
+    @translated
+    def list(self) -> list[tuple[bytes, int, int]]:
+        return self._node.list()
+
+    @translated
+    def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[NodeDevice, FileDevice]:
+        node, file = self._node.make_file(name, mode, uid, gid)
+        return NodeDevice(node), FileDevice(file)
+
+    @translated
+    def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[NodeDevice, FileDevice]:
+        node, file = self._node.make_unnamed(mode, uid, gid)
+        return NodeDevice(node), FileDevice(file)
+
+    @translated
+    def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> NodeDevice:
+        return NodeDevice(self._node.make_directory(name, mode, uid, gid))
+
+    @translated
+    def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> NodeDevice:
+        return NodeDevice(self._node.make_special(name, mode, uid, gid))
+
+    @translated
+    def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> NodeDevice:
+        return NodeDevice(self._node.make_link(name, target, uid, gid))
+
+    @translated
+    def link(self, node: NodeDevice, name: bytes) -> None:
+        self._node.link(node._node, name)
+
+    @translated
+    def unlink(self, name: bytes) -> None:
+        self._node.unlink(name)
+
+    @translated
+    def rmdir(self, name: bytes) -> None:
+        self._node.rmdir(name)
+
+    @translated
+    def rename(self, name: bytes, to: NodeDevice, new_name: bytes, flags: int) -> None:
+        self._node.rename(name, to._node, new_name, flags)
+
+    @translated
+    def readlink(self) -> bytes:
+        return self._node.readlink()
+
+    @translated
+    def open(self, write: bool) -> FileDevice:
+        return FileDevice(self._node.open(write))
+
+    @translated
+    def sync(self) -> None:
+        self._node.sync()
+
+
 class TreeDevice:
     """A host directory (:class:`skerry.unix.substrate.HostTree`)."""
 
@@ -36,8 +139,8 @@ class TreeDevice:
         self.readlink = translated(tree.readlink)
         self._open = translated(tree.open)
 
-    def open(self, path: bytes) -> HostFile:
-        return self._open(path)
+    def open(self, path: bytes) -> FileDevice:
+        return FileDevice(self._open(path))
 
 
 class StreamDevice:

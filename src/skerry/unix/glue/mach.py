@@ -14,6 +14,7 @@ from skerry.mach.port import Port
 from skerry.mach.task import Task, Thread, copy_state, task_create, task_terminate, thread_create
 from skerry.machine import HostEvent, Machine, MemoryObject, host
 from skerry.unix.errors import LinuxError
+from skerry.unix.glue.devices import FileDevice
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject as UnixMemoryObject
 from skerry.unix.substrate import UserThread
@@ -98,9 +99,9 @@ class MachPlatform:
         self.random = host.random
         self.memory_bytes = host.memory_bytes
 
-    def new_memory_object(self, size: int) -> MemoryObject:
+    def new_memory_object(self, size: int) -> FileDevice:
         try:
-            return MemoryObject(size)
+            return FileDevice(MemoryObject(size))
         except OSError as error:
             raise LinuxError(linux.ENOMEM) from error
 

@@ -200,7 +200,13 @@ def sys_utime(thread: Thread, address: int, times: int) -> Result:
     return _change_times(thread, inode, (access * SECOND, modification * SECOND))
 
 
+def _require_xattrs(inode: Inode) -> None:
+    if not inode.fs.supports_xattrs:
+        raise LinuxError(linux.EOPNOTSUPP)
+
+
 def _get_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int) -> int:
+    _require_xattrs(inode)
     memory = thread.process.memory
     key = memory.read_path(name)
     found = (inode.xattrs or {}).get(key)
@@ -226,6 +232,7 @@ def sys_fgetxattr(thread: Thread, fd: int, name: int, value: int, size: int) -> 
 
 
 def _set_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int, flags: int) -> int:
+    _require_xattrs(inode)
     memory = thread.process.memory
     key = memory.read_path(name)
     if not key.startswith(b"user.") or not (inode.is_regular or inode.is_directory):
@@ -255,6 +262,7 @@ def sys_fsetxattr(thread: Thread, fd: int, name: int, value: int, size: int, fla
 
 
 def _list_xattr(thread: Thread, inode: Inode, buffer: int, size: int) -> int:
+    _require_xattrs(inode)
     names = b"".join(name + b"\0" for name in inode.xattrs or ())
     if size:
         if size < len(names):

@@ -355,10 +355,13 @@ def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) 
         raise LinuxError(linux.EBADF)
     if c_long(offset) < 0 or c_long(length) <= 0:
         raise LinuxError(linux.EINVAL)
-    if mode & ~linux.FALLOC_FL_KEEP_SIZE:
-        raise LinuxError(linux.EOPNOTSUPP)
-    if not mode and offset + length > file.inode.size:
-        file.truncate(offset + length)
+    if isinstance(file, PipeEnd):
+        raise LinuxError(linux.ESPIPE)
+    if not file.inode.is_regular:
+        raise LinuxError(linux.ENODEV)
+    if not mode & linux.FALLOC_FL_KEEP_SIZE:
+        limit_growth(thread, file, offset, length)
+    file.inode.allocate(mode, offset, length, thread.process.system.platform.realtime())
     return 0
 
 

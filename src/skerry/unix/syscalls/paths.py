@@ -70,6 +70,8 @@ def _removable(process: Process, name: Name) -> tuple[Directory, Inode]:
     who = process.credentials.fsuid
     if directory.mode & linux.S_ISVTX and who and who not in (directory.uid, name.inode.uid):
         raise LinuxError(linux.EPERM)
+    if name.inode.is_directory and name.inode.fs is not directory.fs:
+        raise LinuxError(linux.EBUSY)  # a mount point
     return directory, name.inode
 
 
@@ -175,10 +177,14 @@ def _open_unnamed(thread: Thread, directory: int, path: bytes, flags: int, mode:
     if flags & linux.O_ACCMODE == linux.O_RDONLY:
         raise LinuxError(linux.EINVAL)
     require(process.credentials, parent, linux.W_OK | linux.X_OK)
-    name = b"\0unnamed"  # no path can hold a NUL
-    inode = _create(thread, Name(parent, name, None, False), linux.S_IFREG | mode & 0o7777)
-    parent.unlink(name, _now(thread))
-    return inode.open(thread, flags)
+    if parent.fs.read_only:
+        raise LinuxError(linux.EROFS)
+    who = process.credentials
+    inode = parent.create_unnamed(mode & 0o7777 & ~process.place.umask, who.fsuid, who.fsgid, _now(thread))
+    inode.linkable = not flags & linux.O_EXCL
+    file = inode.open(thread, flags & ~linux.O_TMPFILE)
+    file.path = path_of(parent, process.place.root).rstrip(b"/") + b"/#%d (deleted)" % inode.ino
+    return file
 
 
 def _create(thread: Thread, name: Name, mode: int, rdev: int = 0) -> Inode:
@@ -251,6 +257,8 @@ def sys_linkat(thread: Thread, old_directory: int, old: int, new_directory: int,
         raise LinuxError(linux.EPERM)
     if inode.fs is not name.directory.fs:
         raise LinuxError(linux.EXDEV)
+    if inode.nlink == 0 and not inode.linkable:
+        raise LinuxError(linux.ENOENT)
     _modifiable(process, name).link(name.name, inode, _now(thread))
     return 0
 
@@ -282,8 +290,6 @@ def sys_unlinkat(thread: Thread, directory: int, address: int, flags: int) -> Re
     if name.inode is not None and not name.name:
         raise LinuxError(linux.ENOTEMPTY)
     parent, inode = _removable(process, name)
-    if name.directory.children.get(name.name) is not inode:
-        raise LinuxError(linux.EBUSY)  # a mount point
     parent.rmdir(name.name, _now(thread))
     return 0
 
