@@ -186,7 +186,7 @@ class Loop:
 
     def call_at(self, due: int, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` at ``due`` (ns)."""
-        timer = Timer(due, callback)
+        timer = Timer(min(due, NEVER), callback)
         heapq.heappush(self._timers, timer)
         return timer
 

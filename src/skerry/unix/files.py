@@ -135,7 +135,7 @@ class RegularFile(OpenFile):
             offset = self.inode.seek_data(offset, whence)
         elif whence != linux.SEEK_SET:
             raise LinuxError(linux.EINVAL)
-        if offset < 0:
+        if not 0 <= offset < 1 << 63:
             raise LinuxError(linux.EINVAL)
         self.position = offset
         return offset
@@ -187,7 +187,7 @@ class DirectoryFile(OpenFile):
             offset += self.position
         elif whence != linux.SEEK_SET:
             raise LinuxError(linux.EINVAL)
-        if offset < 0:
+        if not 0 <= offset < 1 << 63:
             raise LinuxError(linux.EINVAL)
         self.position = offset
         return offset

@@ -41,7 +41,8 @@ class Server:
         try:
             handler, arity = self._handlers[number]
         except KeyError:
-            self.missing[number] = self.missing.get(number, 0) + 1
+            known = number if number in self.calls else -1  # a program can make up four billion others
+            self.missing[known] = self.missing.get(known, 0) + 1
             self.answer(thread, -linux.ENOSYS)
             return
         try:

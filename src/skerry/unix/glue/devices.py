@@ -24,6 +24,8 @@ def translated(call: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
             return call(*args, **kwargs)
         except OSError as error:
             raise LinuxError(error.errno or linux.EIO) from None
+        except OverflowError:  # an offset past all that a file can have
+            raise LinuxError(linux.EFBIG) from None
 
     return translate
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import signals
 from skerry.unix.arguments import c_int, c_long
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Result = int | Coroutine[Any, Any, int]
 MAX_TRANSFER: Final = 0x7FFFF000
-STEP: Final = 1 << 21  # bytes that one read brings through the server at a time
+STEP: Final = 1 << 21  # bytes that are brought through the server at a time: what a program can make it hold
 IOV_MAX: Final = 1024
 
 
@@ -67,7 +68,36 @@ def sys_write(thread: Thread, fd: int, address: int, count: int) -> Result:
     file = process.files[c_int(fd)]
     if not file.writable:
         raise LinuxError(linux.EBADF)
-    return _write(thread, file, process.memory.read(address, min(count, MAX_TRANSFER)))
+    if count > STEP:
+        return _write_in_steps(thread, file, [(address, count)])
+    return _write(thread, file, process.memory.read(address, count))
+
+
+async def _write_in_steps(thread: Thread, file: OpenFile, vector: list[tuple[int, int]]) -> int:
+    done = 0
+    for address, length in pieces(vector):
+        try:
+            result = _write(thread, file, thread.process.memory.read(address, length))
+            step = result if isinstance(result, int) else await result
+        except (LinuxError, Fault, Interrupted):
+            if done:
+                break
+            raise
+        done += step
+        if step < length:
+            break
+    return done
+
+
+def pieces(vector: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same ranges in pieces of at most STEP bytes, and MAX_TRANSFER in all."""
+    left = MAX_TRANSFER
+    for address, length in vector:
+        end = address + min(length, left)
+        left -= end - address
+        while address < end:
+            yield address, min(STEP, end - address)
+            address += STEP
 
 
 def _write(thread: Thread, file: OpenFile, data: bytes) -> Result:
@@ -154,7 +184,10 @@ def sys_writev(thread: Thread, fd: int, address: int, count: int) -> Result:
     file = thread.process.files[c_int(fd)]
     if not file.writable:
         raise LinuxError(linux.EBADF)
-    return _write(thread, file, gather(thread, vector_at(thread, address, count)))
+    vector = vector_at(thread, address, count)
+    if sum(length for _, length in vector) > STEP:
+        return _write_in_steps(thread, file, vector)
+    return _write(thread, file, gather(thread, vector))
 
 
 def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
@@ -163,7 +196,7 @@ def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) 
         raise LinuxError(linux.EBADF)
     if c_long(offset) < 0:
         raise LinuxError(linux.EINVAL)
-    data = file.read_at(min(count, MAX_TRANSFER), offset)
+    data = file.read_at(min(count, STEP), offset)
     if data:
         thread.process.memory.write(address, data)
     return len(data)
@@ -176,22 +209,41 @@ def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int)
     if c_long(offset) < 0:
         raise LinuxError(linux.EINVAL)
     limit_growth(thread, file, offset, count)
-    return file.write_at(thread.process.memory.read(address, min(count, MAX_TRANSFER)), offset)
+    return _write_at(thread, file, [(address, count)], offset)
+
+
+def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int) -> int:
+    done = 0
+    for address, length in pieces(vector):
+        try:
+            step = file.write_at(thread.process.memory.read(address, length), offset + done)
+        except (LinuxError, Fault):
+            if done:
+                break
+            raise
+        done += step
+        if step < length:
+            break
+    return done
 
 
 def sys_preadv(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
     file = thread.process.files[c_int(fd)]
     if not file.readable:
         raise LinuxError(linux.EBADF)
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
     vector = vector_at(thread, address, count)
-    return scatter(thread, vector, file.read_at(min(sum(length for _, length in vector), MAX_TRANSFER), offset))
+    return scatter(thread, vector, file.read_at(min(sum(length for _, length in vector), STEP), offset))
 
 
 def sys_pwritev(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
     file = thread.process.files[c_int(fd)]
     if not file.writable:
         raise LinuxError(linux.EBADF)
-    return file.write_at(gather(thread, vector_at(thread, address, count)), offset)
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
+    return _write_at(thread, file, vector_at(thread, address, count), offset)
 
 
 def sys_lseek(thread: Thread, fd: int, offset: int, whence: int) -> Result:
