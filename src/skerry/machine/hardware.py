@@ -17,7 +17,7 @@ from skerry.machine._host import Context
 from skerry.machine.space import AddressSpace
 
 _STUB: Final = Path(__file__).with_name("stub")
-SPIN_MICROSECONDS: Final = 20  # bench: a hand-off between two spinning cores takes 0.3 µs, waking a sleeping one 30 to 115
+SPIN_MICROSECONDS: Final = 80  # bench: a hand-off between two spinning cores takes 0.3 µs, waking a sleeping one 30 to 115
 
 
 class MachineError(Exception):

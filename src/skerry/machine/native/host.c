@@ -37,6 +37,7 @@
 #define UCONTEXT_SIGMASK 296
 #define UCONTEXT_SIZE 304
 #define XSTATE_MAX 16384
+#define DYING_COUNT 64 /* killed processes whose end nobody waits for */
 #define FPX_MAGIC1 0x46505853
 
 enum cause { CAUSE_SYSTEM_CALL, CAUSE_FAULT, CAUSE_INTERRUPTION, CAUSE_DEATH };
@@ -56,6 +57,8 @@ typedef struct {
   uint64_t spin_ticks, ticks_per_us;
   int kernel_processor;            /* -1: not pinned */
   cpu_set_t processors;
+  int guest_processors, active;    /* contexts that run now */
+  Context *last_trapped;           /* borrowed, only to be compared */
   int epoll_descriptor;
   pthread_t watcher;
   pthread_mutex_t lock;            /* of the queue below */
@@ -63,6 +66,8 @@ typedef struct {
   unsigned event_head, event_tail;
   PyObject *watched;               /* dict: descriptor -> object */
   uint64_t traps, wakes;
+  int dying[DYING_COUNT];          /* pidfds of killed processes that were not reaped yet, oldest first */
+  unsigned dying_count;
 } Machine;
 
 typedef struct {
@@ -240,6 +245,7 @@ static int start_context(Context *c) {
     error = flush(s);
   if (!error) {
     c->tid = ((uint32_t *)(s->pages + CHANNEL_SCRATCH + SCRATCH_THREAD_IDS))[c->index];
+    s->machine->active++;
     c->running = 1;
     if (s->machine->kernel_processor >= 0)
       sched_setaffinity(c->tid, sizeof s->machine->processors, &s->machine->processors);
@@ -309,6 +315,28 @@ static void store_xstate(Context *c, const char *state, size_t length) {
   memcpy(target + 464, software, 48);
 }
 
+/* A trapped context spins while the processors have nothing else to run: say whether they have. Written only when it changes. */
+static void set_crowded(Machine *m, int crowded) {
+  if ((int)m->doorbell->crowded != crowded)
+    __atomic_store_n(&m->doorbell->crowded, crowded, __ATOMIC_RELAXED);
+}
+
+static void set_running(Context *c) {
+  Machine *m = c->space->machine;
+  if (m->last_trapped != c || m->active >= m->guest_processors)
+    set_crowded(m, 1); /* the one that trapped last may be spinning where this one will run */
+  m->active++;
+  c->running = 1;
+}
+
+static void set_stopped(Context *c) {
+  Machine *m = c->space->machine;
+  m->active--;
+  m->last_trapped = c;
+  set_crowded(m, m->active >= m->guest_processors);
+  c->running = 0;
+}
+
 static void release(Context *c) {
   if (c->space->batch)
     flush(c->space);
@@ -324,7 +352,7 @@ static void release(Context *c) {
   h->gs_base = c->gs_base;
   h->load_bases = c->load_bases;
   c->load_bases = 0;
-  c->running = 1;
+  set_running(c);
   if (__atomic_exchange_n(&h->state, STATE_RUNNING, __ATOMIC_SEQ_CST) == STATE_SLEEPING) {
     futex(&h->state, FUTEX_WAKE, 1, NULL);
     c->space->machine->wakes++;
@@ -462,6 +490,7 @@ static PyObject *context_get_base(Context *c, void *which) {
 }
 
 static void context_dealloc(Context *c) {
+  c->space->machine->active -= c->running;
   c->space->machine->bells[c->bell] = NULL;
   Py_CLEAR(c->owner);
   Py_CLEAR(c->pending_xstate);
@@ -760,13 +789,27 @@ static PyObject *space_new_context(Space *s, PyObject *Py_UNUSED(ignored)) {
   return (PyObject *)c;
 }
 
+/* Reap killed processes from the oldest on: those that have ended, and more, waiting for them, until ``most`` are left. */
+static void reap(Machine *m, unsigned most) {
+  unsigned done = 0;
+  while (done < m->dying_count) {
+    siginfo_t info = {0};
+    int result = waitid(P_PIDFD, m->dying[done], &info, WEXITED | (m->dying_count - done > most ? 0 : WNOHANG));
+    if (result < 0 && errno == EINTR)
+      continue;
+    if (result == 0 && info.si_pid == 0)
+      break;
+    close(m->dying[done++]);
+  }
+  m->dying_count -= done;
+  memmove(m->dying, m->dying + done, m->dying_count * sizeof *m->dying);
+}
+
 static PyObject *space_kill(Space *s, PyObject *Py_UNUSED(ignored)) {
   if (s->pidfd >= 0) {
     syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
-    siginfo_t info;
-    while (waitid(P_PIDFD, s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-      ;
-    close(s->pidfd);
+    reap(s->machine, DYING_COUNT - 1);
+    s->machine->dying[s->machine->dying_count++] = s->pidfd;
     s->pidfd = -1;
   }
   s->alive = 0;
@@ -804,7 +847,7 @@ static PyMethodDef space_methods[] = {
     {"flush", (PyCFunction)space_flush, METH_NOARGS, "Have the mapper make the queued calls; raises OSError."},
     {"fork", (PyCFunction)space_fork, METH_NOARGS, "Copy the space: (Space, Context)."},
     {"new_context", (PyCFunction)space_new_context, METH_NOARGS, "One more context."},
-    {"kill", (PyCFunction)space_kill, METH_NOARGS, "End the process and reap it."},
+    {"kill", (PyCFunction)space_kill, METH_NOARGS, "End the process; it is reaped later."},
     {"status", (PyCFunction)space_status, METH_NOARGS, "How the process ended; None while it lives."},
     {NULL},
 };
@@ -875,7 +918,7 @@ static Context *next_trap(Machine *m) {
         continue; /* a forged or a late ring */
       m->scan = word * 64;
       m->traps++;
-      c->running = 0;
+      set_stopped(c);
       if (!c->arrived) { /* the first trap: it asks for its registers */
         uint64_t wanted[REGISTER_COUNT], fs = c->fs_base, gs = c->gs_base;
         memcpy(wanted, c->registers, sizeof wanted);
@@ -921,7 +964,7 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
   uint64_t deadline = PyLong_AsUnsignedLongLong(argument);
   if (PyErr_Occurred())
     return NULL;
-  uint64_t spin_end = m->spin_ticks ? __rdtsc() + m->spin_ticks * 4 : 0;
+  uint64_t spin_end = m->spin_ticks ? __rdtsc() + m->spin_ticks : 0;
   for (;;) {
     PyObject *found = (PyObject *)next_trap(m);
     if (!found && m->event_head != m->event_tail)
@@ -1069,6 +1112,7 @@ static PyObject *machine_place(Machine *m, PyObject *args) {
   if (!items)
     return NULL;
   CPU_ZERO(&m->processors);
+  m->guest_processors = PySequence_Fast_GET_SIZE(items);
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items); i++)
     CPU_SET(PyLong_AsLong(PySequence_Fast_GET_ITEM(items, i)), &m->processors);
   Py_DECREF(items);
@@ -1090,6 +1134,7 @@ static PyObject *machine_place(Machine *m, PyObject *args) {
 }
 
 static PyObject *machine_close(Machine *m, PyObject *Py_UNUSED(ignored)) {
+  reap(m, 0);
   if (m->epoll_descriptor >= 0) {
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) == 0) {

@@ -62,6 +62,8 @@
 struct doorbell {
   uint32_t sleeping; /* 1 while the kernel sleeps on this word */
   uint32_t pad[15];
+  uint32_t crowded; /* 1: other contexts want the processor, do not spin */
+  uint32_t pad2[15];
   uint64_t ready[SYSTEM_CONTEXTS / 64]; /* a bit for each context that has trapped */
 };
 

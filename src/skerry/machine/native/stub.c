@@ -28,14 +28,11 @@ static inline uint64_t ticks(void) {
   return ((uint64_t)high << 32) | low;
 }
 
-static inline void wait_for_answer(struct context_header *context, uint64_t spin) {
-  if (spin) {
-    uint64_t end = ticks() + spin;
-    do {
-      if (__atomic_load_n(&context->state, __ATOMIC_ACQUIRE) == STATE_RUNNING)
-        return;
-      __asm__ volatile("pause");
-    } while (ticks() < end);
+static inline void wait_for_answer(struct context_header *context, struct doorbell *doorbell, uint64_t spin) {
+  for (uint64_t end = ticks() + spin; ticks() < end && !__atomic_load_n(&doorbell->crowded, __ATOMIC_RELAXED);) {
+    if (__atomic_load_n(&context->state, __ATOMIC_ACQUIRE) == STATE_RUNNING)
+      return;
+    __asm__ volatile("pause");
   }
   uint32_t expected = STATE_TRAPPED;
   __atomic_compare_exchange_n(&context->state, &expected, STATE_SLEEPING, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -73,7 +70,7 @@ __attribute__((used)) void stub_trap(int signo, siginfo_t *info, void *frame) {
   __atomic_fetch_or(&doorbell->ready[(bell / 64) % (SYSTEM_CONTEXTS / 64)], 1ul << (bell % 64), __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&doorbell->sleeping, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&doorbell->sleeping, 0, __ATOMIC_SEQ_CST))
     host_futex(&doorbell->sleeping, FUTEX_WAKE, 1);
-  wait_for_answer(context, command->spin);
+  wait_for_answer(context, doorbell, command->spin);
   if (context->load_bases) {
     __builtin_ia32_wrfsbase64(context->fs_base);
     __builtin_ia32_wrgsbase64(context->gs_base);
