@@ -84,7 +84,7 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
     father = parent.parent if flags & linux.CLONE_PARENT and parent.parent else parent
     process = Process(parent.system, pid, parent, memory, files, place, parent.credentials.copy(), actions)
     process.parent = father
-    process.exit_signal = exit_signal
+    process.exit_signal = parent.exit_signal if flags & linux.CLONE_PARENT else exit_signal if exit_signal <= signals.LAST else 0
     process.no_new_privileges = parent.no_new_privileges
     father.children.append(process)
     parent.system.processes[pid] = process

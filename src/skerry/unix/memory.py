@@ -157,7 +157,7 @@ class Memory:
 
     def map(self, address: int, length: int, protection: int, shared: bool, file: OpenFile | None, offset: int, name: bytes = b"") -> None:
         """Map at ``address``, in place of what was there. Raises ENOMEM, ENODEV, EACCES."""
-        if self.total() + length > self.limit:
+        if self.total() + length > self.limit or address + length > self.space.limit:
             raise LinuxError(linux.ENOMEM)
         backing = None
         if file is not None:
@@ -176,7 +176,7 @@ class Memory:
 
     def map_inode(self, address: int, length: int, protection: int, inode: Inode, backing: MemoryObject, offset: int, name: bytes) -> None:
         """Map a part of a program's file, copy-on-write. Raises ENOMEM."""
-        if self.total() + length > self.limit:
+        if self.total() + length > self.limit or address + length > self.space.limit:
             raise LinuxError(linux.ENOMEM)
         self.space.map(address, length, protection, False, backing, offset)
         self._insert(Mapping(address, address + length, protection, False, inode, offset, name))

@@ -37,6 +37,7 @@ CORE: Final = frozenset(
         linux.SIGSYS,
     )
 )
+LAST: Final = 64
 REALTIME: Final = 32  # from this number on each sending is kept
 UNBLOCKABLE: Final = (1 << (linux.SIGKILL - 1)) | (1 << (linux.SIGSTOP - 1))
 

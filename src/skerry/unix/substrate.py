@@ -45,6 +45,10 @@ class UserSpace(Protocol):
 
     limit: int  # first address that is not the program's
 
+    @property
+    def contexts(self) -> int:
+        """Flows of control that it ever had. A hostile one may run on when it should have stopped, for as long as the space is there."""
+
     def read(self, address: int, length: int) -> bytes: ...
     def read_into(self, address: int, buffer: bytearray | memoryview) -> None: ...
     def write(self, address: int, data: Buffer) -> None: ...

@@ -51,17 +51,15 @@ static const struct sock_filter mapper_filter[] = {
 };
 
 static const struct sock_filter context_filter[] = {
-    FROM_STUB_ONLY(15),             /* 0-7; the trap is instruction 17 */
-    IF_EQUAL(15, 7, 0),             /* 8 rt_sigreturn */
-    IF_EQUAL(60, 6, 0),             /* exit: ends the calling context alone */
-    IF_EQUAL(202, 0, 6),            /* futex on a word of the stub's pages, wait or wake, nothing else */
-    LOAD(DATA(args[1])),            /* 11 */
-    IF_BELOW(2, 0, 4),              /* FUTEX_WAIT, FUTEX_WAKE, shared */
-    LOAD(DATA(args[0]) + 4),        /* 13 */
-    IF_EQUAL(STUB_HIGH, 1, 2),      /* 14 */
-    RETURN(SECCOMP_RET_TRAP),       /* 15: padding */
-    RETURN(SECCOMP_RET_ALLOW),      /* 16 */
-    RETURN(SECCOMP_RET_TRAP),       /* 17 */
+    FROM_STUB_ONLY(13),        /* 0-7; the trap is instruction 15 */
+    IF_EQUAL(15, 5, 0),        /* 8 rt_sigreturn */
+    IF_EQUAL(202, 0, 5),       /* futex on a word of the stub's pages, wait or wake, nothing else */
+    LOAD(DATA(args[1])),       /* 10 */
+    IF_BELOW(2, 0, 3),         /* FUTEX_WAIT, FUTEX_WAKE, shared */
+    LOAD(DATA(args[0]) + 4),   /* 12 */
+    IF_EQUAL(STUB_HIGH, 0, 1), /* 13 */
+    RETURN(SECCOMP_RET_ALLOW), /* 14 */
+    RETURN(SECCOMP_RET_TRAP),  /* 15 */
 };
 
 static const struct sock_fprog mapper_program = {sizeof mapper_filter / sizeof *mapper_filter, (struct sock_filter *)mapper_filter};

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -39,6 +40,7 @@
 #define XSTATE_MAX 16384
 #define DYING_COUNT 64 /* killed processes whose end nobody waits for */
 #define FPX_MAGIC1 0x46505853
+#define TRAPS (1u << SIGSYS | 1u << SIGSEGV | 1u << SIGBUS | 1u << SIGILL | 1u << SIGFPE | 1u << SIGTRAP | 1u << SIGURG) /* the stub's signals */
 
 enum cause { CAUSE_SYSTEM_CALL, CAUSE_FAULT, CAUSE_INTERRUPTION, CAUSE_DEATH };
 
@@ -66,6 +68,7 @@ typedef struct {
   unsigned event_head, event_tail;
   PyObject *watched;               /* dict: descriptor -> object */
   uint64_t traps, wakes;
+  uint64_t recheck_due;            /* monotonic */
   int dying[DYING_COUNT];          /* pidfds of killed processes that were not reaped yet, oldest first */
   unsigned dying_count;
 } Machine;
@@ -132,6 +135,13 @@ static void ring(Machine *m) {
 
 /* ---- The mapper's commands ---- */
 
+/* The mapper does not answer as it must: nothing can be known of this space any more, so its process ends. */
+static int lost(Space *s) {
+  s->alive = 0;
+  syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+  return ESRCH;
+}
+
 /* Send what is in the command pages, with descriptors, and wait for the answer. 0, or an errno; a dead process is ESRCH. */
 static int exchange(Space *s) {
   ((struct command_page *)(s->pages + CHANNEL_COMMAND))->count = s->batch;
@@ -155,12 +165,12 @@ static int exchange(Space *s) {
   s->batch = 0;
   s->descriptor_count = 0;
   if (sendmsg(s->socket, &message, MSG_NOSIGNAL) != 1)
-    return ESRCH;
+    return lost(s);
   ssize_t length;
   do
     length = recv(s->socket, NULL, 0, MSG_TRUNC);
   while (length < 0 && errno == EINTR);
-  return length <= 0 ? ESRCH : (int)length - 1;
+  return length <= 0 ? lost(s) : (int)length - 1;
 }
 
 static void put_record(Space *s, struct record record) {
@@ -183,7 +193,7 @@ static int flush(Space *s) {
   if (error && error != ESRCH && descriptors) { /* it stopped before the closes */
     put_closes(s, descriptors);
     if (exchange(s))
-      return ESRCH;
+      return lost(s);
   }
   return error;
 }
@@ -196,11 +206,9 @@ static int command(Space *s, struct record record) {
   return error;
 }
 
-static PyObject *batch_error(Space *s, int error) {
+static PyObject *batch_error(int error) {
   if (!error)
     Py_RETURN_NONE;
-  if (error == ESRCH)
-    s->alive = 0;
   errno = error;
   return PyErr_SetFromErrno(PyExc_OSError);
 }
@@ -247,7 +255,7 @@ static int start_context(Context *c) {
     c->tid = ((uint32_t *)(s->pages + CHANNEL_SCRATCH + SCRATCH_THREAD_IDS))[c->index];
     s->machine->active++;
     c->running = 1;
-    if (s->machine->kernel_processor >= 0)
+    if (s->machine->kernel_processor >= 0 && syscall(SYS_tgkill, s->pid, c->tid, 0) == 0) /* the number could be anybody's */
       sched_setaffinity(c->tid, sizeof s->machine->processors, &s->machine->processors);
   }
   return error;
@@ -263,12 +271,17 @@ static int load_frame(Context *c) {
   memcpy(c->registers, (char *)h + frame + UCONTEXT_GREGS, sizeof c->registers);
   c->fs_base = h->fs_base;
   c->gs_base = h->gs_base;
-  c->signo = h->signo;
-  int words[6];
+  uint32_t signo = __atomic_load_n(&h->signo, __ATOMIC_RELAXED);
+  if (signo >= 32 || !(1u << signo & TRAPS))
+    return 0;
+  c->signo = signo;
+  int words[8]; /* si_arch is the last */
   memcpy(words, (char *)h + info, sizeof words);
   c->code = words[2];
   memcpy(&c->address, words + 4, 8);
   c->cause = c->signo == SIGSYS ? CAUSE_SYSTEM_CALL : c->signo == SIGURG ? CAUSE_INTERRUPTION : CAUSE_FAULT;
+  if (c->signo == SIGSYS && (uint32_t)words[7] != AUDIT_ARCH_X86_64)
+    c->registers[RAX] = ~0ull; /* int 0x80 and its kind: no call of ours */
   return 1;
 }
 
@@ -562,7 +575,7 @@ static PyObject *fault(uint64_t address) {
 
 /* Bytes moved; short where the program's memory ends or forbids it. */
 static ssize_t transfer(Space *s, uint64_t address, void *buffer, size_t length, int write) {
-  if (address >= STUB_BASE || length > STUB_BASE - address)
+  if (address >= STUB_BASE || length > STUB_BASE - address || !s->alive) /* a dead process's number may be another's by now */
     return -1;
   if (s->batch)
     flush(s); /* the program's memory as it is to be; what failed shows as a fault */
@@ -577,6 +590,8 @@ static PyObject *space_read(Space *s, PyObject *const *args, Py_ssize_t count) {
   size_t length = PyLong_AsSize_t(args[1]);
   if (PyErr_Occurred())
     return NULL;
+  if (length && (address >= STUB_BASE || length > STUB_BASE - address))
+    return fault(address);
   PyObject *bytes = PyBytes_FromStringAndSize(NULL, length);
   if (!bytes || !length)
     return bytes;
@@ -668,11 +683,11 @@ static PyObject *space_call(Space *s, PyObject *const *args, Py_ssize_t count) {
     s->descriptors[s->descriptor_count++] = descriptor;
     record.argument[4] = s->descriptor_count; /* the number that it gets there */
   }
-  return batch_error(s, error ? error : command(s, record));
+  return batch_error(error ? error : command(s, record));
 }
 
 static PyObject *space_flush(Space *s, PyObject *Py_UNUSED(ignored)) {
-  return require_alive(s) ? batch_error(s, flush(s)) : NULL;
+  return require_alive(s) ? batch_error(flush(s)) : NULL;
 }
 
 static Space *new_space(Machine *m) {
@@ -733,6 +748,15 @@ static int make_socket(Space *s, int *other) {
   return setsockopt(s->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 }
 
+/* A child died before it could say who it is: reap it, and whatever else has died; a space whose process that was learns of it. */
+static void reap_nameless(Machine *m) {
+  pid_t pid;
+  while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+    for (unsigned bell = 0; bell < SYSTEM_CONTEXTS; bell++)
+      if (m->bells[bell] && m->bells[bell]->space->pid == pid)
+        m->bells[bell]->space->alive = 0;
+}
+
 /* fork() -> (Space, Context): a copy-on-write copy of this space, with one context that has not arrived */
 static PyObject *space_fork(Space *s, PyObject *Py_UNUSED(ignored)) {
   if (!require_alive(s))
@@ -755,8 +779,10 @@ static PyObject *space_fork(Space *s, PyObject *Py_UNUSED(ignored)) {
   error = exchange(s); /* the mapper closes both itself, in parent and child */
   close(other);
   other = -1;
-  if (!error && greet(child) < 0)
+  if (!error && greet(child) < 0) {
     error = errno;
+    reap_nameless(s->machine);
+  }
   if (error)
     goto failed;
   if (!(context = new_context(child)))
@@ -855,6 +881,7 @@ static PyMemberDef space_members[] = {
     {"pid", T_INT, offsetof(Space, pid), READONLY, "Host process id."},
     {"pidfd", T_INT, offsetof(Space, pidfd), READONLY, "Becomes readable when the process ends."},
     {"alive", T_BOOL, offsetof(Space, alive), READONLY, "Whether the process is thought to live."},
+    {"contexts", T_UINT, offsetof(Space, contexts), READONLY, "Contexts that it ever had."},
     {"host_calls", T_ULONGLONG, offsetof(Space, host_calls), READONLY, "Host calls that its mapper made."},
     {NULL},
 };
@@ -904,11 +931,25 @@ static PyObject *next_event(Machine *m) {
   return event;
 }
 
+/* A guest can spoil the shared doorbell, so every context is looked at from time to time, however busy or idle the kernel is kept. */
+#define RECHECK_NS 50000000ull
+#define RECHECK_TRAPS 4096
+
+static void recheck(Machine *m) {
+  for (unsigned bell = 0; bell < SYSTEM_CONTEXTS; bell++) {
+    Context *c = m->bells[bell];
+    if (c && c->running && __atomic_load_n(&header_of(c)->state, __ATOMIC_ACQUIRE) != STATE_RUNNING)
+      __atomic_fetch_or(&m->doorbell->ready[bell / 64], 1ull << (bell % 64), __ATOMIC_SEQ_CST);
+  }
+}
+
 /* A context that has trapped, its frame loaded; NULL if none has. */
 static Context *next_trap(Machine *m) {
-  for (unsigned n = 0; n < SYSTEM_CONTEXTS / 64; n++) {
+  for (unsigned n = 0; n <= SYSTEM_CONTEXTS / 64; n++) { /* in turn: from the bell after the last one on, and round to it */
     unsigned word = (m->scan / 64 + n) % (SYSTEM_CONTEXTS / 64);
     uint64_t ready = __atomic_load_n(&m->doorbell->ready[word], __ATOMIC_ACQUIRE);
+    if (n == 0)
+      ready &= ~0ull << m->scan % 64;
     while (ready) {
       unsigned bit = __builtin_ctzll(ready);
       ready &= ready - 1;
@@ -916,8 +957,9 @@ static Context *next_trap(Machine *m) {
       Context *c = m->bells[word * 64 + bit];
       if (!c || !c->running || __atomic_load_n(&header_of(c)->state, __ATOMIC_ACQUIRE) == STATE_RUNNING)
         continue; /* a forged or a late ring */
-      m->scan = word * 64;
-      m->traps++;
+      m->scan = (word * 64 + bit + 1) % SYSTEM_CONTEXTS;
+      if (++m->traps % RECHECK_TRAPS == 0)
+        recheck(m);
       set_stopped(c);
       if (!c->arrived) { /* the first trap: it asks for its registers */
         uint64_t wanted[REGISTER_COUNT], fs = c->fs_base, gs = c->gs_base;
@@ -948,17 +990,6 @@ static Context *next_trap(Machine *m) {
   return NULL;
 }
 
-/* A guest can spoil the shared doorbell, so a sleep looks at every context from time to time. */
-#define RECHECK_NS 50000000ull
-
-static void recheck(Machine *m) {
-  for (unsigned bell = 0; bell < SYSTEM_CONTEXTS; bell++) {
-    Context *c = m->bells[bell];
-    if (c && c->running && __atomic_load_n(&header_of(c)->state, __ATOMIC_ACQUIRE) != STATE_RUNNING)
-      __atomic_fetch_or(&m->doorbell->ready[bell / 64], 1ull << (bell % 64), __ATOMIC_SEQ_CST);
-  }
-}
-
 /* wait(deadline) -> Context | watched object | None */
 static PyObject *machine_wait(Machine *m, PyObject *argument) {
   uint64_t deadline = PyLong_AsUnsignedLongLong(argument);
@@ -978,6 +1009,10 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     uint64_t now = monotonic();
     if (now >= deadline)
       Py_RETURN_NONE;
+    if (now >= m->recheck_due) {
+      recheck(m);
+      m->recheck_due = now + RECHECK_NS;
+    }
     uint64_t span = deadline - now > RECHECK_NS ? RECHECK_NS : deadline - now;
     struct timespec limit = {span / 1000000000, span % 1000000000};
     __atomic_store_n(&m->doorbell->sleeping, 1, __ATOMIC_SEQ_CST);
@@ -993,8 +1028,6 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     __atomic_store_n(&m->doorbell->sleeping, 0, __ATOMIC_SEQ_CST);
     if (slept < 0 && errno == EINTR && PyErr_CheckSignals() < 0)
       return NULL;
-    if (slept < 0 && errno == ETIMEDOUT)
-      recheck(m);
   }
 }
 

@@ -13,8 +13,9 @@ from skerry.mach.kernel import Kernel
 from skerry.mach.port import Port
 from skerry.mach.task import Task, Thread, copy_state, task_create, task_terminate, thread_create
 from skerry.machine import HostEvent, Machine, MemoryObject, host
+from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
-from skerry.unix.glue.devices import FileDevice
+from skerry.unix.glue.devices import FileDevice, translated
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject as UnixMemoryObject
 from skerry.unix.substrate import UserThread
@@ -36,22 +37,22 @@ class TaskSpace:
         self.read_into = space.read_into
         self.write = space.write
         self.read_string = space.read_string
-        self.unmap = space.unmap
-        self.protect = space.protect
-        self.advise = space.advise
-        self.move = space.move
-        self.clear = space.clear
+        self._map = translated(space.map)
+        self.unmap = translated(space.unmap)
+        self.protect = translated(space.protect)
+        self.advise = translated(space.advise)
+        self.move = translated(space.move)
+        self.clear = translated(space.clear)
+        self.flush = translated(space.flush)
         self._event = HostEvent(space.host.pidfd, self._ended)
         platform.machine.watch(self._event)
 
     def map(self, address: int, length: int, protection: int, shared: bool, backing: UnixMemoryObject | None, offset: int) -> None:
-        self._task.space.map(address, length, protection, shared, backing, offset)  # type: ignore[arg-type]  # made by this machine
+        self._map(address, length, protection, shared, backing, offset)  # type: ignore[arg-type]  # made by this machine
 
-    def flush(self) -> None:
-        try:
-            self._task.space.flush()
-        except OSError as error:
-            raise LinuxError(error.errno or linux.ENOMEM) from None
+    @property
+    def contexts(self) -> int:
+        return self._task.space.host.contexts
 
     def fork(self, user: UserThread) -> tuple[TaskSpace, Thread]:
         try:
@@ -139,11 +140,11 @@ def serve(platform: MachPlatform, server: Server) -> None:
             server.death(thread)
 
     def ended(task: Task) -> None:
-        for process in list(server.system.processes.values()):
-            for unix_thread in process.threads.values():
+        for process in list(server.system.processes.values()):  # several, where they share their memory
+            for unix_thread in list(process.threads.values()):
                 if isinstance(unix_thread.user, Thread) and unix_thread.user.task is task:
-                    server.death(unix_thread.user)
-                    return
+                    lifecycle.end_process(process, linux.SIGKILL)
+                    break
 
     platform.on_death = ended
     platform.port.receive_with(receive)
