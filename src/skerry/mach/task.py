@@ -39,6 +39,7 @@ class Thread:
         self.set_xstate = context.set_xstate
         self.reset_xstate = context.reset_xstate
         self.resume = context.resume
+        self.resume_with = context.resume_with
         self.interrupt = context.interrupt
         self.set_identity = context.set_identity
         self.call: Callable[..., Any] = context.call

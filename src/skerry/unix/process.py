@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
+from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
     from skerry.unix.console import Terminal
@@ -131,6 +132,7 @@ class System:
         self.root = root
         self.loop = loop
         self.terminal = terminal
+        self.names = NameCache()
         self.processes: dict[int, Process] = {}
         self.last_pid = 0
         self.last_ino = 0

@@ -9,7 +9,6 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from skerry.abi import linux
-from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import lifecycle, signals
@@ -79,8 +78,7 @@ class Server:
     def answer(self, thread: Thread, result: int) -> None:
         """The call is done."""
         if not thread.dead:
-            thread.user.set(reg.RAX, result)
-            signals.resume(thread)
+            signals.resume_with(thread, result)
 
     def fault(self, user: UserThread, signo: int, code: int, address: int) -> None:
         """A program's instruction could not be carried out."""

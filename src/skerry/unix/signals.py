@@ -261,3 +261,14 @@ def resume(thread: Thread) -> None:
         return
     thread.in_server = False
     thread.user.resume()
+
+
+def resume_with(thread: Thread, result: int) -> None:
+    """The same, with the result of the thread's system call."""
+    process = thread.process
+    if thread.pending or process.pending or process.stopped or thread.restart or thread.saved_mask is not None:
+        thread.user.set(reg.RAX, result)
+        resume(thread)
+    else:
+        thread.in_server = False
+        thread.user.resume_with(result)

@@ -120,6 +120,9 @@ class UserThread(Protocol):
     def resume(self) -> None:
         """Run the program from its registers."""
 
+    def resume_with(self, value: int, /) -> None:
+        """The same, with ``value`` (modulo 2^64) in RAX: what a system call returned."""
+
     def interrupt(self) -> None:
         """Bring a running thread into the server; it arrives as an interruption. Harmless if it is there already."""
 

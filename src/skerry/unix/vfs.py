@@ -14,18 +14,35 @@ if TYPE_CHECKING:
 
 SYMLINK_LIMIT: Final = 40
 PATH_MAX: Final = 4096
+CACHED_NAMES: Final = 8192
 
 
 class Name:
     """Where a path leads: a directory, a name in it, and what is there (None: nothing yet)."""
 
-    __slots__ = ("directory", "inode", "name", "trailing_slash")
+    __slots__ = ("directory", "inode", "lasting", "name", "trailing_slash")
 
-    def __init__(self, directory: Directory, name: bytes, inode: Inode | None, trailing_slash: bool) -> None:
+    def __init__(self, directory: Directory, name: bytes, inode: Inode | None, trailing_slash: bool, lasting: bool = False) -> None:
         self.directory = directory
         self.name = name  # b"" for a root, ".", ".."
         self.inode = inode
         self.trailing_slash = trailing_slash
+        self.lasting = lasting  # the path leads here until a program changes a name or a mode: no file system had to be asked
+
+
+class NameCache:
+    """Where paths led, until a name or a directory's mode changes: a path that is looked up again costs no walk."""
+
+    def __init__(self) -> None:
+        self._names: dict[object, Name] = {}
+        self.get = self._names.get
+        self.forget = self._names.clear
+
+    def keep(self, key: object, name: Name) -> None:
+        """``key``: all that the walk depended on."""
+        if len(self._names) >= CACHED_NAMES:
+            self.forget()
+        self._names[key] = name
 
 
 def may(credentials: Credentials, inode: Inode, access: int) -> bool:
@@ -58,6 +75,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
     parts = (path.rstrip(b"/") if trailing else path).split(b"/")
     parts.reverse()
     links = 0
+    lasting = True
     unprivileged = credentials.fsuid != 0
     while parts:
         name = parts.pop()
@@ -73,6 +91,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
             continue
         child = here.children.get(name)
         if child is None:
+            lasting = False
             try:
                 child = here.lookup(name)
             except LinuxError as error:
@@ -82,7 +101,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
         if isinstance(child, Directory):
             below = child.covered_by or child
             if not parts:
-                return Name(here, name, below, trailing)
+                return Name(here, name, below, trailing, lasting)
             here = below
             continue
         if child.mode & linux.S_IFMT == linux.S_IFLNK and (parts or follow or trailing):
@@ -91,6 +110,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
                 raise LinuxError(linux.ELOOP)
             magic = child.follow(thread)
             if magic is not None:
+                lasting = False
                 if not parts:
                     return Name(here, name, magic, trailing)
                 here = magic
@@ -106,7 +126,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
         if not parts:
             if trailing:
                 raise LinuxError(linux.ENOTDIR)
-            return Name(here, name, child, False)
+            return Name(here, name, child, False, lasting)
         here = child
     if trailing and not here.is_directory:
         raise LinuxError(linux.ENOTDIR)

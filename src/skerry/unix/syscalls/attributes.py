@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Result = int | Coroutine[Any, Any, int]
 SECOND: Final = 1_000_000_000
-_STAT: Final = struct.Struct("<QQQIIIiQqqqQQQQQQ24x")
+_STAT: Final = struct.Struct("<QQQIIIiQqqqQQQQQQ24x").pack
 _STATX: Final = struct.Struct("<IIQIIIHxxQQQQ" + "qIi" * 4 + "IIII14Q")
 STATX_BASIC: Final = 0x7FF
 
@@ -25,7 +25,7 @@ STATX_BASIC: Final = 0x7FF
 def pack_stat(inode: Inode) -> bytes:
     """struct stat, 144 bytes."""
     inode.refresh()
-    return _STAT.pack(
+    return _STAT(
         inode.fs.device,
         inode.ino,
         inode.nlink,
@@ -37,9 +37,12 @@ def pack_stat(inode: Inode) -> bytes:
         inode.size,
         4096,
         inode.blocks,
-        *divmod(inode.atime, SECOND),
-        *divmod(inode.mtime, SECOND),
-        *divmod(inode.ctime, SECOND),
+        (atime := inode.atime) // SECOND,
+        atime % SECOND,
+        (mtime := inode.mtime) // SECOND,
+        mtime % SECOND,
+        (ctime := inode.ctime) // SECOND,
+        ctime % SECOND,
     )
 
 
@@ -99,7 +102,9 @@ def _change_mode(thread: Thread, inode: Inode, mode: int) -> int:
     mode &= 0o7777
     if who.fsuid and inode.gid != who.fsgid and inode.gid not in who.groups:
         mode &= ~linux.S_ISGID
-    inode.set_attributes(thread.process.system.platform.realtime(), mode=mode)
+    system = thread.process.system
+    system.names.forget()
+    inode.set_attributes(system.platform.realtime(), mode=mode)
     return 0
 
 
@@ -124,6 +129,7 @@ def _change_owner(thread: Thread, inode: Inode, uid: int, gid: int) -> int:
     ):
         raise LinuxError(linux.EPERM)
     mode = inode.mode & ~(linux.S_ISUID | linux.S_ISGID) if inode.is_regular else inode.mode
+    thread.process.system.names.forget()
     inode.set_attributes(
         thread.process.system.platform.realtime(),
         mode=mode,

@@ -26,12 +26,31 @@ RESOLVE_CACHED: Final = 0x20
 def walk(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Name:
     """Resolve ``path`` from the directory descriptor (or AT_FDCWD)."""
     process = thread.process
-    start: Inode = process.place.cwd
-    if directory & 0xFFFFFFFF != AT_FDCWD_WORD and path[:1] != b"/":
-        start = process.files[c_int(directory)].inode
-        if not start.is_directory:
-            raise LinuxError(linux.ENOTDIR)
-    return resolve(thread, process.place, process.credentials, path, start, follow)
+    place = process.place
+    start: Inode = place.root
+    if path[:1] != b"/":
+        start = place.cwd
+        if directory & 0xFFFFFFFF != AT_FDCWD_WORD:
+            start = process.files[c_int(directory)].inode
+            if not start.is_directory:
+                raise LinuxError(linux.ENOTDIR)
+    names = process.system.names
+    who = process.credentials
+    key = (path, start, follow, place.root, (who.fsuid, who.fsgid, who.groups) if who.fsuid else 0)
+    name = names.get(key)
+    if name is None:
+        name = resolve(thread, place, who, path, start, follow)
+        if name.lasting:
+            names.keep(key, name)
+    return name
+
+
+def walk_to_entry(thread: Thread, directory: int, path: bytes) -> Name:
+    """The entry that ``path`` names, for calls that make, remove or move entries: a symbolic link itself, even before a slash."""
+    if path[-1:] != b"/":
+        return walk(thread, directory, path, False)
+    name = walk(thread, directory, path.rstrip(b"/") or b"/", False)
+    return Name(name.directory, name.name, name.inode, True)
 
 
 def existing(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Inode:
@@ -59,6 +78,7 @@ def _modifiable(process: Process, name: Name) -> Directory:
     require(process.credentials, directory, linux.W_OK | linux.X_OK)
     if directory.fs.read_only:
         raise LinuxError(linux.EROFS)
+    process.system.names.forget()
     return directory
 
 
@@ -128,6 +148,8 @@ async def _open_fifo_later(thread: Thread, file: PipeEnd, flags: int) -> int:
 def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int) -> OpenFile:
     """The open file of open(2). Raises all that it does."""
     process = thread.process
+    if flags & linux.O_CREAT and flags & linux.O_DIRECTORY:
+        raise LinuxError(linux.EINVAL)
     if flags & linux.O_TMPFILE == linux.O_TMPFILE:
         return _open_unnamed(thread, directory, path, flags, mode)
     exclusive = flags & (linux.O_CREAT | linux.O_EXCL) == linux.O_CREAT | linux.O_EXCL
@@ -187,6 +209,16 @@ def _open_unnamed(thread: Thread, directory: int, path: bytes, flags: int, mode:
     return file
 
 
+def _new_entry(thread: Thread, directory: int, path: bytes) -> Name:
+    """Where something that is not a directory can be made. Raises EEXIST, ENOENT."""
+    name = walk_to_entry(thread, directory, path)
+    if name.inode is not None:
+        raise LinuxError(linux.EEXIST)
+    if name.trailing_slash:
+        raise LinuxError(linux.ENOENT)
+    return name
+
+
 def _create(thread: Thread, name: Name, mode: int, rdev: int = 0) -> Inode:
     process = thread.process
     directory = _modifiable(process, name)
@@ -201,7 +233,7 @@ def sys_mkdir(thread: Thread, address: int, mode: int) -> Result:
 
 
 def sys_mkdirat(thread: Thread, directory: int, address: int, mode: int) -> Result:
-    name = walk(thread, directory, thread.process.memory.read_path(address), False)
+    name = walk_to_entry(thread, directory, thread.process.memory.read_path(address))
     if name.inode is not None:
         raise LinuxError(linux.EEXIST)
     _create(thread, name, linux.S_IFDIR | mode & 0o1777)
@@ -213,9 +245,7 @@ def sys_mknod(thread: Thread, address: int, mode: int, rdev: int) -> Result:
 
 
 def sys_mknodat(thread: Thread, directory: int, address: int, mode: int, rdev: int) -> Result:
-    name = walk(thread, directory, thread.process.memory.read_path(address), False)
-    if name.inode is not None:
-        raise LinuxError(linux.EEXIST)
+    name = _new_entry(thread, directory, thread.process.memory.read_path(address))
     kind = mode & linux.S_IFMT or linux.S_IFREG
     if kind in (linux.S_IFCHR, linux.S_IFBLK):
         raise LinuxError(linux.EPERM)
@@ -234,9 +264,7 @@ def sys_symlinkat(thread: Thread, target: int, directory: int, address: int) -> 
     text = process.memory.read_path(target)
     if not text:
         raise LinuxError(linux.ENOENT)
-    name = walk(thread, directory, process.memory.read_path(address), False)
-    if name.inode is not None:
-        raise LinuxError(linux.EEXIST)
+    name = _new_entry(thread, directory, process.memory.read_path(address))
     who = process.credentials
     _modifiable(process, name).symlink(name.name, text, who.fsuid, who.fsgid, _now(thread))
     return 0
@@ -250,9 +278,7 @@ def sys_linkat(thread: Thread, old_directory: int, old: int, new_directory: int,
     process = thread.process
     follow = 0 if flags & linux.AT_SYMLINK_FOLLOW else linux.AT_SYMLINK_NOFOLLOW
     inode = inode_at(thread, old_directory, old, follow | flags & linux.AT_EMPTY_PATH)
-    name = walk(thread, new_directory, process.memory.read_path(new), False)
-    if name.inode is not None:
-        raise LinuxError(linux.EEXIST)
+    name = _new_entry(thread, new_directory, process.memory.read_path(new))
     if inode.is_directory:
         raise LinuxError(linux.EPERM)
     if inode.fs is not name.directory.fs:
@@ -273,23 +299,24 @@ def sys_rmdir(thread: Thread, address: int) -> Result:
 
 def sys_unlinkat(thread: Thread, directory: int, address: int, flags: int) -> Result:
     process = thread.process
+    if flags & ~linux.AT_REMOVEDIR:
+        raise LinuxError(linux.EINVAL)
     path = process.memory.read_path(address)
-    name = walk(thread, directory, path, False)
+    name = walk_to_entry(thread, directory, path)
     if not flags & linux.AT_REMOVEDIR:
+        if name.inode is not None and (name.trailing_slash or not name.name):
+            raise LinuxError(linux.EISDIR if name.inode.is_directory else linux.ENOTDIR)
         parent, inode = _removable(process, name)
         if inode.is_directory:
             raise LinuxError(linux.EISDIR)
         parent.unlink(name.name, _now(thread))
         return 0
-    if path.rstrip(b"/").rsplit(b"/", 1)[-1] == b".":
-        raise LinuxError(linux.EINVAL)
-    if name.inode is not None and not name.inode.is_directory:
-        raise LinuxError(linux.ENOTDIR)
-    if name.inode is process.place.root:
-        raise LinuxError(linux.EBUSY)
-    if name.inode is not None and not name.name:
-        raise LinuxError(linux.ENOTEMPTY)
+    if not name.name:
+        last = path.rstrip(b"/").rsplit(b"/", 1)[-1]
+        raise LinuxError(linux.EINVAL if last == b"." else linux.ENOTEMPTY if last == b".." else linux.EBUSY)
     parent, inode = _removable(process, name)
+    if not inode.is_directory:
+        raise LinuxError(linux.ENOTDIR)
     parent.rmdir(name.name, _now(thread))
     return 0
 
@@ -304,42 +331,47 @@ def sys_renameat(thread: Thread, old_directory: int, old: int, new_directory: in
 
 def sys_renameat2(thread: Thread, old_directory: int, old: int, new_directory: int, new: int, flags: int) -> Result:
     process = thread.process
-    source = walk(thread, old_directory, process.memory.read_path(old), False)
-    target = walk(thread, new_directory, process.memory.read_path(new), False)
     exchange = bool(flags & linux.RENAME_EXCHANGE)
     if flags & ~(linux.RENAME_EXCHANGE | linux.RENAME_NOREPLACE) or flags == linux.RENAME_EXCHANGE | linux.RENAME_NOREPLACE:
         raise LinuxError(linux.EINVAL)
-    if not source.name or not target.name:
-        raise LinuxError(linux.EBUSY)
-    parent, inode = _removable(process, source)
-    if target.inode is None:
-        to = _modifiable(process, target)
-        if exchange:
-            raise LinuxError(linux.ENOENT)
-        if target.trailing_slash and not inode.is_directory:
-            raise LinuxError(linux.ENOTDIR)
-    else:
-        if flags & linux.RENAME_NOREPLACE:
-            raise LinuxError(linux.EEXIST)
-        to, old_inode = _removable(process, target)
-        if old_inode is inode:
-            return 0
-        if not exchange:
-            if inode.is_directory and not old_inode.is_directory:
-                raise LinuxError(linux.ENOTDIR)
-            if old_inode.is_directory and not inode.is_directory:
-                raise LinuxError(linux.EISDIR)
-    if parent.fs is not to.fs:
+    source = walk_to_entry(thread, old_directory, process.memory.read_path(old))
+    target = walk_to_entry(thread, new_directory, process.memory.read_path(new))
+    if source.directory.fs is not target.directory.fs:
         raise LinuxError(linux.EXDEV)
-    above = to
-    while inode.is_directory:
-        if above is inode:
-            raise LinuxError(linux.EINVAL)
-        if above.parent is above:
-            break
-        above = above.parent
+    if not source.name:
+        raise LinuxError(linux.EBUSY)
+    if not target.name:
+        raise LinuxError(linux.EEXIST if flags & linux.RENAME_NOREPLACE else linux.EBUSY)
+    inode, old_inode = source.inode, target.inode
+    if inode is None or (exchange and old_inode is None):
+        raise LinuxError(linux.ENOENT)
+    if old_inode is not None and flags & linux.RENAME_NOREPLACE:
+        raise LinuxError(linux.EEXIST)
+    if exchange and old_inode is not None and not old_inode.is_directory and target.trailing_slash:
+        raise LinuxError(linux.ENOTDIR)
+    if not inode.is_directory and (source.trailing_slash or (target.trailing_slash and not exchange)):
+        raise LinuxError(linux.ENOTDIR)
+    if inode.is_directory and _is_at_or_above(inode, target.directory):
+        raise LinuxError(linux.EINVAL)
+    if old_inode is not None and old_inode.is_directory and _is_at_or_above(old_inode, source.directory):
+        raise LinuxError(linux.EINVAL if exchange else linux.ENOTEMPTY)
+    if old_inode is inode:
+        return 0
+    parent, _ = _removable(process, source)
+    to = _modifiable(process, target) if old_inode is None else _removable(process, target)[0]
+    if old_inode is not None and not exchange and inode.is_directory != old_inode.is_directory:
+        raise LinuxError(linux.ENOTDIR if inode.is_directory else linux.EISDIR)
     parent.rename(source.name, to, target.name, _now(thread), exchange)
     return 0
+
+
+def _is_at_or_above(inode: Inode, directory: Directory) -> bool:
+    """Whether ``directory`` is ``inode`` or lies below it."""
+    while directory is not inode:
+        if directory.parent is directory:
+            return False
+        directory = directory.parent
+    return True
 
 
 def sys_chdir(thread: Thread, address: int) -> Result:
@@ -388,10 +420,22 @@ def sys_readlinkat(thread: Thread, directory: int, address: int, buffer: int, si
         raise LinuxError(linux.EINVAL)
     memory = thread.process.memory
     path = memory.read_path(address)
-    inode = existing(thread, directory, path, False) if path else thread.process.files[c_int(directory)].inode
+    inode = _link_at(thread, directory, path)
     target = inode.readlink_for(thread)[: c_int(size)]
     memory.write(buffer, target)
     return len(target)
+
+
+def _link_at(thread: Thread, directory: int, path: bytes) -> Inode:
+    """What readlinkat means: with an empty path the descriptor itself, which must be a link (O_PATH)."""
+    if path:
+        return existing(thread, directory, path, False)
+    if directory & 0xFFFFFFFF == AT_FDCWD_WORD:
+        raise LinuxError(linux.ENOENT)
+    inode = thread.process.files[c_int(directory)].inode
+    if not inode.is_symlink:
+        raise LinuxError(linux.ENOENT)
+    return inode
 
 
 def sys_access(thread: Thread, address: int, mode: int) -> Result:
