@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 
 class UserError(Exception):
@@ -13,14 +14,33 @@ class UserError(Exception):
         self.status = status
 
 
+class Writes(Enum):
+    """What becomes of writes in a directory that was bound."""
+
+    LAYER = ""  # they stay inside, in memory
+    REFUSED = "ro"  # EROFS
+    THROUGH = "rw"  # the host's files change
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """The host directory ``source`` is shown at ``place`` inside."""
+
+    source: bytes
+    place: bytes
+    writes: Writes = Writes.LAYER
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """One run. Paths are the host's, as bytes; ``environment`` is the program's, whole."""
 
     arguments: list[bytes]
     root: bytes = b"/"
-    binds: list[tuple[bytes, bytes]] = field(default_factory=list)  # host directory, place inside
+    binds: list[Bind] = field(default_factory=list)
     environment: list[bytes] = field(default_factory=list)
-    directory: bytes = b"/"
+    directory: bytes = b"/"  # to start in
+    directory_given: bool = False  # False: where the command was given; the root if that cannot be seen inside
     memory: int = 0  # bytes of address space a process may map; 0: no limit
+    strace: bool = False
     stats: bool = False

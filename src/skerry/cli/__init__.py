@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from skerry.options import Options, UserError
+from skerry.options import Bind, Options, UserError, Writes
 
 KEPT = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")
 SIZES = {"k": 10, "m": 20, "g": 30, "t": 40}
@@ -26,15 +26,16 @@ def main() -> None:
     """
 
 
-def _bind(text: str) -> tuple[bytes, bytes]:
-    source, _, place = text.partition(":")
-    if place.endswith(":rw"):
-        raise UserError("--bind …:rw: writing through to the host is not there yet: leave :rw out, writes stay inside")
-    place = place.removesuffix(":ro") if place != "ro" else ""
+def _bind(text: str) -> Bind:
+    words = text.split(":")
+    writes = Writes(words.pop()) if len(words) > 1 and words[-1] in ("ro", "rw") else Writes.LAYER
+    source, place = words[0], ":".join(words[1:])
+    if not source:
+        raise UserError(f"--bind {text}: no host directory: SRC[:DST[:ro|rw]]")
     if place and not place.startswith("/"):
-        raise UserError(f"--bind {text}: the place inside must be an absolute path: SRC:/DST")
+        raise UserError(f"--bind {text}: the place inside must be an absolute path: SRC[:/DST[:ro|rw]]")
     path = os.path.abspath(source)
-    return os.fsencode(path), os.fsencode(place or path)
+    return Bind(os.fsencode(path), os.fsencode(place or path), writes)
 
 
 def _size(text: str) -> int:
@@ -59,10 +60,19 @@ def _environment(extra: tuple[str, ...]) -> list[bytes]:
 @click.option("--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on.")
 @click.option("--cwd", default="", help="Directory inside to start in (default: the current one).")
 @click.option("--memory", default="", metavar="SIZE", help="Most memory a process may map, like 512M.")
+@click.option("--strace", is_flag=True, help="Print every system call on standard error, as strace -f does.")
 @click.option("--stats", is_flag=True, help="Say at the end what it took, on standard error.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
-    config: str, root: str, bind: tuple[str, ...], env: tuple[str, ...], cwd: str, memory: str, stats: bool, command: tuple[str, ...]
+    config: str,
+    root: str,
+    bind: tuple[str, ...],
+    env: tuple[str, ...],
+    cwd: str,
+    memory: str,
+    strace: bool,
+    stats: bool,
+    command: tuple[str, ...],
 ) -> None:
     """Run CMD inside and exit with its status.
 
@@ -81,7 +91,9 @@ def run(
             binds=[_bind(text) for text in bind],
             environment=_environment(env),
             directory=os.fsencode(cwd or os.getcwd()),
+            directory_given=bool(cwd),
             memory=_size(memory) if memory else 0,
+            strace=strace,
             stats=stats,
         )
         status = system.run(options)

@@ -71,6 +71,11 @@ class Machine:
         """How many traps were taken."""
         return self._host.traps
 
+    @property
+    def host_calls(self) -> int:
+        """How many changes of address spaces the host made."""
+        return self._host.host_calls
+
     @staticmethod
     def monotonic() -> int:
         """Nanoseconds of a clock that is never set."""

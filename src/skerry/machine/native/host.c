@@ -67,7 +67,7 @@ typedef struct {
   PyObject *events[256];           /* what the watcher saw: strong references held by watched */
   unsigned event_head, event_tail;
   PyObject *watched;               /* dict: descriptor -> object */
-  uint64_t traps, wakes;
+  uint64_t traps, wakes, host_calls;
   uint64_t recheck_due;            /* monotonic */
   int dying[DYING_COUNT];          /* pidfds of killed processes that were not reaped yet, oldest first */
   unsigned dying_count;
@@ -162,6 +162,7 @@ static int exchange(Space *s) {
     memcpy(CMSG_DATA(c), s->descriptors, s->descriptor_count * sizeof(int));
   }
   s->host_calls += s->batch;
+  s->machine->host_calls += s->batch;
   s->batch = 0;
   s->descriptor_count = 0;
   if (sendmsg(s->socket, &message, MSG_NOSIGNAL) != 1)
@@ -1242,6 +1243,7 @@ static PyMethodDef machine_methods[] = {
 static PyMemberDef machine_members[] = {
     {"traps", T_ULONGLONG, offsetof(Machine, traps), READONLY, "Traps taken."},
     {"wakes", T_ULONGLONG, offsetof(Machine, wakes), READONLY, "Contexts that had to be woken."},
+    {"host_calls", T_ULONGLONG, offsetof(Machine, host_calls), READONLY, "Host calls that the mappers made."},
     {NULL},
 };
 static PyTypeObject MachineType = {

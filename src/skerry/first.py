@@ -1,0 +1,133 @@
+"""The first process: its standard streams, where it starts, and the program that it runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.machine.stream import Stream
+from skerry.options import Options, UserError
+from skerry.unix import signals
+from skerry.unix.console import make_stream
+from skerry.unix.errors import LinuxError
+from skerry.unix.execve import NotAProgram, Program, execute
+from skerry.unix.files import FileTable
+from skerry.unix.fs.tmpfs import Directory
+from skerry.unix.glue.devices import StreamDevice
+from skerry.unix.memory import Memory
+from skerry.unix.process import Credentials, Place, Process, System, Thread
+from skerry.unix.vfs import resolve
+
+if TYPE_CHECKING:
+    from skerry.machine import Machine
+    from skerry.unix.inode import Inode
+
+NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
+NOT_FOUND: Final = 127
+
+
+def start(machine: Machine, system: System, options: Options) -> Thread:
+    """The first process's thread, about to run the program. Raises UserError."""
+    space, user = system.platform.first_space()
+    credentials = Credentials(os.getuid(), os.getgid(), tuple(os.getgroups()))
+    place = Place(system.root, system.root, 0o022)
+    process = Process(system, system.new_pid(), None, Memory(space), FileTable(), place, credentials, signals.Actions())
+    if options.memory:
+        process.limits[linux.RLIMIT_AS] = (options.memory, options.memory)
+    system.first = process
+    system.processes[process.pid] = process
+    _standard_streams(machine, process)
+    thread = Thread(process, process.pid, user)
+    user.owner = thread
+    process.threads[process.pid] = thread
+    _enter_directory(thread, options)
+    _execute(thread, options)
+    process.memory.limit = options.memory or process.memory.limit
+    return thread
+
+
+def _standard_streams(machine: Machine, process: Process) -> None:
+    system = process.system
+    owner = (os.getuid(), os.getgid())
+    for descriptor in range(3):
+        try:
+            stream = Stream(machine, descriptor)
+        except OSError:  # it was closed: it is closed inside
+            continue
+        access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if descriptor else os.O_RDONLY
+        file = make_stream(StreamDevice(stream), access, system.terminal, descriptor, owner, system.platform.realtime())
+        process.files.place(descriptor, file, False)
+
+
+def _find(thread: Thread, path: bytes) -> Inode | None:
+    place = thread.process.place
+    return resolve(thread, place, thread.process.credentials, path, place.cwd).inode
+
+
+def _enter_directory(thread: Thread, options: Options) -> None:
+    """Start where the options say; the directory that nobody asked for may be missing inside."""
+    reason = linux.ENOTDIR
+    try:
+        found = _find(thread, options.directory)
+        if isinstance(found, Directory):
+            thread.process.place.cwd = found
+            return
+        if found is None:
+            reason = linux.ENOENT
+    except LinuxError as error:
+        reason = error.errno
+    if options.directory_given:
+        name = options.directory.decode(errors="replace")
+        raise UserError(f"--cwd {name}: {os.strerror(reason)}: give a directory as it is named inside")
+
+
+def _execute(thread: Thread, options: Options) -> None:
+    name = options.arguments[0]
+    text = name.decode(errors="replace")
+    try:
+        path = _search(thread, name, options)
+        program = Program(thread, path, options.arguments, thread.process.place.cwd)
+        execute(thread, program, options.environment)
+    except NotAProgram as error:
+        raise UserError(f"{text}: {error.reason}", NOT_EXECUTABLE) from error
+    except LinuxError as error:
+        raise _refusal(thread, name, text, error) from error
+
+
+def _refusal(thread: Thread, name: bytes, text: str, error: LinuxError) -> UserError:
+    """Why the program cannot be executed: itself, or what it needs."""
+    missing = error.errno in (linux.ENOENT, linux.ENOTDIR)
+    if missing and not _exists(thread, name):
+        advice = "check the path: it is the name inside" if b"/" in name else "check the name, and PATH inside"
+        return UserError(f"{text}: not found: {advice}", NOT_FOUND)
+    if missing:
+        return UserError(f"{text}: its interpreter (the #! line, or the loader of its libraries) is not found inside", NOT_FOUND)
+    if error.errno == linux.EACCES:
+        return UserError(f"{text}: Permission denied: make it executable (chmod +x), or run it by its interpreter", NOT_EXECUTABLE)
+    return UserError(f"{text}: cannot be executed: {os.strerror(error.errno)}", NOT_EXECUTABLE)
+
+
+def _exists(thread: Thread, name: bytes) -> bool:
+    if b"/" not in name:
+        return False
+    try:
+        return _find(thread, name) is not None
+    except LinuxError:
+        return False
+
+
+def _search(thread: Thread, name: bytes, options: Options) -> bytes:
+    """execvp: the path that PATH gives. Raises LinuxError."""
+    if b"/" in name:
+        return name
+    path = next((e[5:] for e in options.environment if e.startswith(b"PATH=")), b"/usr/bin:/bin")
+    for directory in path.split(b":"):
+        full = (directory or b".") + b"/" + name
+        try:
+            found = _find(thread, full)
+        except LinuxError:
+            continue
+        if found is not None and found.is_regular and found.mode & 0o111:
+            return full
+    raise LinuxError(linux.ENOENT)

@@ -1,0 +1,75 @@
+"""The tree of names that programs see: the root under a layer in memory, the file systems of the system, and what was bound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.machine.hostnode import HostNode
+from skerry.machine.hosttree import HostTree
+from skerry.options import Bind, UserError, Writes
+from skerry.unix.errors import LinuxError
+from skerry.unix.fs.cow import CowFileSystem
+from skerry.unix.fs.dev import make_dev
+from skerry.unix.fs.hostdir import HostDirectoryFileSystem
+from skerry.unix.fs.proc import Proc
+from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
+from skerry.unix.glue.devices import NodeDevice, TreeDevice
+from skerry.unix.vfs import Namespace, mount
+
+if TYPE_CHECKING:
+    from skerry.unix.files import OpenFile
+    from skerry.unix.inode import Inode
+    from skerry.unix.process import System
+    from skerry.unix.substrate import Platform
+
+DEVICE: Final = 64  # device number of the first file system
+FIRST_BIND: Final = 16  # the binds' numbers start here
+IN_MEMORY: Final = ((b"/tmp", 0o1777), (b"/run", 0o755), (b"/dev/shm", 0o1777), (b"/sys", 0o755))
+
+
+def make_root(platform: Platform, path: bytes) -> Namespace:
+    """A copy-on-write view of the host directory ``path``. Raises UserError."""
+    return Namespace(CowFileSystem(platform, DEVICE, _tree(path, "--root")).root())
+
+
+def mount_all(system: System, names: Namespace, binds: list[Bind], open_terminal: Callable[[Inode, int], OpenFile]) -> None:
+    """Mount what belongs to every system, then ``binds``. Raises UserError."""
+    platform = system.platform
+    now = platform.realtime()
+    mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, open_terminal))
+    mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())
+    for number, (path, mode) in enumerate(IN_MEMORY, DEVICE + 3):
+        fs = MemoryFileSystem(platform, number)
+        mount(names.make_directory(path, 0o755, now), Directory(fs, fs.next_ino(), linux.S_IFDIR | mode, 0, 0, now))
+    for number, bind in enumerate(binds, DEVICE + FIRST_BIND):
+        root = _bound(platform, number, bind)
+        try:
+            mount(names.make_directory(bind.place, 0o755, now), root)
+        except LinuxError as error:
+            raise UserError(
+                f"--bind: {bind.place.decode(errors='replace')} inside: {os.strerror(error.errno)}: choose another place"
+            ) from error
+
+
+def _bound(platform: Platform, number: int, bind: Bind) -> Directory:
+    if bind.writes is Writes.LAYER:
+        return CowFileSystem(platform, number, _tree(bind.source, "--bind")).root()
+    try:
+        node = HostNode.directory(bind.source, bind.writes is Writes.THROUGH)
+    except OSError as error:
+        raise _not_a_directory("--bind", bind.source, error) from error
+    return HostDirectoryFileSystem(platform, number, NodeDevice(node)).root()
+
+
+def _tree(path: bytes, option: str) -> TreeDevice:
+    try:
+        return TreeDevice(HostTree(path))
+    except OSError as error:
+        raise _not_a_directory(option, path, error) from error
+
+
+def _not_a_directory(option: str, path: bytes, error: OSError) -> UserError:
+    return UserError(f"{option} {path.decode(errors='replace')}: {error.strerror}: give a directory")

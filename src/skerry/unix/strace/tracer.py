@@ -1,0 +1,193 @@
+"""Writes what happens at the boundary as ``strace -f`` does.
+
+A call that ends at once is one line. One that waits shows its beginning; if others speak before it ends, that line is
+``<unfinished ...>`` and the call is ``resumed`` on another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.abi import registers as reg
+from skerry.unix.arguments import c_long
+from skerry.unix.strace import names, structures
+from skerry.unix.strace.kinds import ITEM_LIMIT, STRING_LIMIT, After, Changed, Ending, Moment, quoted
+from skerry.unix.strace.table import RESTARTS, ROWS, Row
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+    from skerry.unix.signals import SignalInfo
+    from skerry.unix.syscalls.table import Call
+
+ARGUMENTS: Final = (reg.RDI, reg.RSI, reg.RDX, reg.R10, reg.R8, reg.R9)
+COLUMN: Final = 39  # results stand behind it
+UNKNOWN: Final = Row(*(structures.HEX,) * 6)
+MAX_ERRNO: Final = 4095
+
+
+class _Line:
+    """A call that is being made: ``text`` is what its beginning says."""
+
+    def __init__(self, name: str, row: Row, moment: Moment) -> None:
+        self.name = name
+        self.row = row
+        self.moment = moment
+        self.shown = False  # its beginning has been written
+        parts = []
+        self.next = 0  # index of the first argument that is not in ``text``
+        self.joint = ""  # what stands between ``text`` and the next argument
+        for kind, word in zip(row.kinds, moment.words, strict=False):
+            if isinstance(kind, After | Ending):
+                break
+            self.next += 1
+            part = kind.text(moment, word)
+            if part is not None:
+                parts.append(part)
+            if isinstance(kind, Changed):
+                self.joint = ", "
+                break
+        self.text = f"{name}({', '.join(parts)}"
+        if not self.joint and parts and self.next < len(row.kinds):
+            self.text += ", "
+        self._changing = parts[-1] if self.joint else ""
+
+    def rest(self, result: int) -> str:
+        """The arguments that the end of the call tells."""
+        moment = self.moment
+        moment.result = result
+        start = ""
+        if self._changing and result >= 0:
+            now = self.row.kinds[self.next - 1].text(moment, moment.words[self.next - 1])
+            start = f" => {now}" if now != self._changing else ""
+        pairs = zip(self.row.kinds[self.next :], moment.words[self.next :], strict=False)
+        parts = [part for kind, word in pairs if (part := kind.text(moment, word)) is not None]
+        return start + (self.joint if parts else "") + ", ".join(parts)
+
+
+class Tracer:
+    """An observer of the boundary (:class:`skerry.unix.observe.Observer`).
+
+    ``write`` is given text, in pieces of lines; ``describe`` gives an error number's words.
+    """
+
+    def __init__(self, write: Callable[[str], object], describe: Callable[[int], str]) -> None:
+        self._write = write
+        self._describe = describe
+        self._lines: dict[Thread, _Line] = {}
+        self._threads: set[Thread] = set()
+        self._held: Thread | None = None  # whose call has begun and is not written
+        self._speaking: Thread | None = None  # whose line is not ended
+        self._later: dict[Thread, list[SignalInfo]] = {}  # signals that reached a thread in a call
+
+    def started(self, thread: Thread, variables: int) -> None:
+        """The first process has its program, as if it had executed it itself."""
+        self._meet(thread)
+        arguments = thread.process.arguments
+        strings = ", ".join(quoted(word[:STRING_LIMIT], len(word) > STRING_LIMIT) for word in arguments[:ITEM_LIMIT])
+        more = ", ..." if len(arguments) > ITEM_LIMIT else ""
+        environment = thread.user.get(reg.RSP) + 8 * (len(arguments) + 2)
+        text = f"execve({quoted(thread.process.executable_path)}, [{strings}{more}], {environment:#x} /* {variables} vars */)"
+        self._say(thread, f"{text.ljust(COLUMN)} = 0")
+
+    # The observer
+    def enter(self, thread: Thread, number: int, call: Call | None) -> None:
+        self._meet(thread)
+        user = thread.user
+        name = call.name if call is not None else f"syscall_{number:#x}"
+        moment = Moment(thread.process.memory, tuple(user.get(register) for register in ARGUMENTS), user.get(reg.RSP))
+        self._release()
+        self._lines[thread] = _Line(name, ROWS.get(name, UNKNOWN), moment)
+        self._held = thread
+
+    def wait(self, thread: Thread) -> None:
+        if self._held is thread:
+            self._release()
+
+    def leave(self, thread: Thread, result: int) -> None:
+        line = self._lines.pop(thread, None)
+        if line is None:
+            return
+        result = c_long(result)
+        self._finish(thread, line, line.rest(result) + ")", self._result(thread, line, result))
+        for info in self._later.pop(thread, ()):
+            self._say(thread, f"--- {names.signal_name(info.signo)} {structures.signal_information(info.pack())} ---")
+
+    def signal(self, thread: Thread, info: SignalInfo) -> None:
+        self._meet(thread)
+        if thread in self._lines:
+            self._later.setdefault(thread, []).append(info)
+        elif info.signo != linux.SIGKILL:
+            self._say(thread, f"--- {names.signal_name(info.signo)} {structures.signal_information(info.pack())} ---")
+
+    def fault(self, thread: Thread) -> None:
+        """Nothing: its signal says it."""
+
+    def end(self, thread: Thread, status: int) -> None:
+        self._meet(thread)
+        line = self._lines.pop(thread, None)
+        if line is not None:
+            leaving = line.name in ("exit", "exit_group")
+            elsewhere = line.shown and self._speaking is not thread
+            self._finish(thread, line, ")" if leaving or elsewhere else " <unfinished ...>)", "?")
+        self._later.pop(thread, None)
+        signo = status & 0x7F
+        self._say(thread, f"+++ killed by {names.signal_name(signo)} +++" if signo else f"+++ exited with {status >> 8} +++")
+        self._threads.discard(thread)
+
+    # Lines
+    def _meet(self, thread: Thread) -> None:
+        if thread not in self._threads:
+            if self._threads:
+                self._interrupt()
+                self._write(f"strace: Process {thread.tid} attached\n")
+            self._threads.add(thread)
+
+    def _prefix(self, thread: Thread) -> str:
+        return f"[pid {thread.tid:5}] " if len(self._threads) > 1 else ""
+
+    def _interrupt(self) -> None:
+        """End the line that someone has begun."""
+        self._release()
+        if self._speaking is not None:
+            self._speaking = None
+            self._write(" <unfinished ...>\n")
+
+    def _release(self) -> None:
+        """Write the beginning that is held back."""
+        thread, self._held = self._held, None
+        if thread is not None and (line := self._lines.get(thread)) is not None:
+            if self._speaking is not None:
+                self._write(" <unfinished ...>\n")
+            self._write(self._prefix(thread) + line.text)
+            line.shown = True
+            self._speaking = thread
+
+    def _say(self, thread: Thread, text: str) -> None:
+        self._interrupt()
+        self._write(f"{self._prefix(thread)}{text}\n")
+
+    def _finish(self, thread: Thread, line: _Line, rest: str, result: str) -> None:
+        if self._held is thread:
+            self._held = None
+            if self._speaking is not None:
+                self._interrupt()
+        if not line.shown:
+            start = shown = self._prefix(thread) + line.text
+        elif self._speaking is thread and self._held is None:
+            start, shown = self._prefix(thread) + line.text, ""
+            self._speaking = None
+        else:
+            self._interrupt()
+            start = shown = f"{self._prefix(thread)}<... {line.name} resumed>"
+        whole = f"{(start + rest).ljust(COLUMN)} = {result}\n"
+        self._write(whole[len(start) :] if not shown else whole)
+
+    def _result(self, thread: Thread, line: _Line, result: int) -> str:
+        if -MAX_ERRNO <= result < 0:
+            if result == -linux.EINTR and thread.restart:
+                return "? " + RESTARTS.get(line.name, "ERESTARTSYS (To be restarted if SA_RESTART is set)")
+            return f"-1 {names.error_name(-result)} ({self._describe(-result)})"
+        note = line.row.note(line.moment) if line.row.note is not None else ""
+        return (line.row.result.text(line.moment, result) or "") + (f" ({note})" if note else "")
