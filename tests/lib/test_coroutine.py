@@ -114,3 +114,19 @@ def test_cancelled_activity_cleans_up_and_says_nothing() -> None:
     clock.now = 20
     loop.run_ready()
     assert (cleaned, log) == ([1], [])
+
+
+def test_interruption_of_one_who_was_woken_waits_for_the_next_sleep() -> None:
+    loop, queue, log = Loop(Clock()), WaitQueue(), []
+
+    async def body() -> None:
+        log.append(await queue.wait())
+        await queue.wait()
+
+    activity = loop.start(body(), outcome(log))
+    assert activity is not None
+    queue.wake()
+    assert not activity.interrupt()
+    loop.run_ready()
+    assert log[0] is True
+    assert isinstance(log[1], Interrupted)

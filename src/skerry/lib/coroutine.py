@@ -133,13 +133,14 @@ class Timer:
 class Activity:
     """A coroutine that the loop runs, and what happens when it ends."""
 
-    __slots__ = ("coroutine", "done", "loop", "waiter")
+    __slots__ = ("broken_off", "coroutine", "done", "loop", "waiter")
 
     def __init__(self, loop: Loop, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]):
         self.loop = loop
         self.coroutine = body
         self.done = done
         self.waiter: _Waiter | None = None
+        self.broken_off: BaseException | None = None  # an interruption that came while it was awake: its next sleep ends with it
 
     @property
     def asleep(self) -> bool:
@@ -147,8 +148,12 @@ class Activity:
         return self.waiter is not None
 
     def interrupt(self, error: BaseException | None = None) -> bool:
-        """Throw ``error`` (by default Interrupted) into a sleeping activity; False if it was not asleep."""
+        """Throw ``error`` (by default Interrupted) into a sleeping activity.
+
+        False if it was not asleep: what woke it comes first, and the error waits for its next sleep.
+        """
         if self.waiter is None:
+            self.broken_off = error if error is not None else Interrupted()
             return False
         self.waiter.detach()
         self.loop.make_ready(self, error if error is not None else Interrupted())
@@ -230,6 +235,10 @@ class Loop:
             return
         except Exception as error:
             activity.done(None, error)
+            return
+        if activity.broken_off is not None:
+            interruption, activity.broken_off = activity.broken_off, None
+            self.make_ready(activity, interruption)
             return
         queues, deadline = request
         waiter = _Waiter(activity, queues, None)

@@ -204,12 +204,12 @@ def _tell_parent(process: Process) -> None:
     if parent is None or parent.exit_status is not None:
         process.system.processes.pop(process.pid, None)
         return
+    parent.child_changed.wake()  # before the signal: a wait that finds the child is not broken off
     action = parent.actions[linux.SIGCHLD]
     if process.exit_signal == linux.SIGCHLD and (action.handler == signals.SIG_IGN or action.flags & linux.SA_NOCLDWAIT):
         reap(process)
     elif process.exit_signal:
         _send_child_signal(process, parent)
-    parent.child_changed.wake()
 
 
 def _send_child_signal(process: Process, parent: Process) -> None:
@@ -259,6 +259,6 @@ def wake_stopped(thread: Thread) -> None:
 def _tell_change(process: Process) -> None:
     parent = process.parent
     if parent is not None and parent.exit_status is None:
+        parent.child_changed.wake()
         if not parent.actions[linux.SIGCHLD].flags & linux.SA_NOCLDSTOP:
             _send_child_signal(process, parent)
-        parent.child_changed.wake()
