@@ -121,6 +121,8 @@ class RegularFile(OpenFile):
         return self.inode.read_at(offset, count)
 
     def write_at(self, data: bytes, offset: int) -> int:
+        if self.flags & linux.O_APPEND:
+            offset = self.inode.size  # pwrite(2), BUGS
         return self.inode.write_at(offset, data, self.inode.fs.now())
 
     def seek(self, offset: int, whence: int) -> int:
@@ -161,6 +163,9 @@ class DirectoryFile(OpenFile):
         self._entries: list[tuple[bytes, int, int]] = []
 
     def read(self, count: int) -> bytes | None:
+        raise LinuxError(linux.EISDIR)
+
+    def read_at(self, count: int, offset: int) -> bytes:
         raise LinuxError(linux.EISDIR)
 
     def read_entries(self, size: int) -> bytes:

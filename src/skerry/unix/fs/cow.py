@@ -62,7 +62,7 @@ class CowFile(File):
 
     @property
     def blocks(self) -> int:
-        return self._host_blocks if self._host_path is not None else (self.size + 511) >> 9
+        return self._host_blocks if self._host_path is not None else super().blocks
 
     def _host_file(self) -> HostFile:
         fs = self.fs
@@ -99,6 +99,13 @@ class CowFile(File):
         self._copy_up(min(size, self.size))
         super().truncate(size, now)
 
+    def seek_data(self, offset: int, whence: int) -> int:
+        return super().seek_data(offset, whence) if self._host_path is None else self._host_file().seek(offset, whence)
+
+    def allocate(self, mode: int, offset: int, length: int, now: int) -> None:
+        self._copy_up(self.size)
+        super().allocate(mode, offset, length, now)
+
     def memory_object(self) -> MemoryObject:
         if self._host_path is None:
             return super().memory_object()
@@ -131,6 +138,8 @@ class CowDirectory(Directory):
 
     def _fetch(self, name: bytes) -> Inode | None:
         child: Inode | None = None
+        if len(name) > 255:
+            raise LinuxError(linux.ENAMETOOLONG)
         if not self._complete:
             try:
                 child = self.fs.load(self._host_path + b"/" + name if self._host_path else name)

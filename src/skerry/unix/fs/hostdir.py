@@ -169,6 +169,9 @@ class HostRegularFile(RegularFile):
         count, self.position = self.inode.file(True).append(data)
         return count
 
+    def write_at(self, data: bytes, offset: int) -> int:
+        return self.inode.file(True).append(data)[0] if self.flags & linux.O_APPEND else super().write_at(data, offset)
+
     def seek(self, offset: int, whence: int) -> int:
         if whence == linux.SEEK_END:
             self.inode.refresh()

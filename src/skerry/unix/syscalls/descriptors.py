@@ -191,11 +191,11 @@ def sys_writev(thread: Thread, fd: int, address: int, count: int) -> Result:
 
 
 def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
     file = thread.process.files[c_int(fd)]
     if not file.readable:
         raise LinuxError(linux.EBADF)
-    if c_long(offset) < 0:
-        raise LinuxError(linux.EINVAL)
     data = file.read_at(min(count, STEP), offset)
     if data:
         thread.process.memory.write(address, data)
@@ -203,11 +203,11 @@ def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) 
 
 
 def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
     file = thread.process.files[c_int(fd)]
     if not file.writable:
         raise LinuxError(linux.EBADF)
-    if c_long(offset) < 0:
-        raise LinuxError(linux.EINVAL)
     limit_growth(thread, file, offset, count)
     return _write_at(thread, file, [(address, count)], offset)
 
@@ -394,19 +394,27 @@ def sys_sync(thread: Thread) -> Result:
 
 
 def sys_ftruncate(thread: Thread, fd: int, size: int) -> Result:
-    file = thread.process.files[c_int(fd)]
-    if c_long(size) < 0 or not file.writable:
+    if c_long(size) < 0:
         raise LinuxError(linux.EINVAL)
+    file = thread.process.files[c_int(fd)]
+    if file.flags & linux.O_PATH:
+        raise LinuxError(linux.EBADF)
+    if not file.writable:
+        raise LinuxError(linux.EINVAL)
+    if size > file.inode.size:
+        limit_growth(thread, file, 0, size)
     file.truncate(size)
     return 0
 
 
 def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) -> Result:
     file = thread.process.files[c_int(fd)]
-    if not file.writable:
-        raise LinuxError(linux.EBADF)
     if c_long(offset) < 0 or c_long(length) <= 0:
         raise LinuxError(linux.EINVAL)
+    if mode & (linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_KEEP_SIZE) == linux.FALLOC_FL_PUNCH_HOLE:
+        raise LinuxError(linux.EOPNOTSUPP)
+    if not file.writable:
+        raise LinuxError(linux.EBADF)
     if isinstance(file, PipeEnd):
         raise LinuxError(linux.ESPIPE)
     if not file.inode.is_regular:

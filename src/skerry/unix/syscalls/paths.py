@@ -152,6 +152,9 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
         raise LinuxError(linux.EINVAL)
     if flags & linux.O_TMPFILE == linux.O_TMPFILE:
         return _open_unnamed(thread, directory, path, flags, mode)
+    if flags & linux.O_CREAT and path[-1:] == b"/":
+        walk_to_entry(thread, directory, path)
+        raise LinuxError(linux.EISDIR)
     exclusive = flags & (linux.O_CREAT | linux.O_EXCL) == linux.O_CREAT | linux.O_EXCL
     name = walk(thread, directory, path, not flags & linux.O_NOFOLLOW and not exclusive)
     inode = name.inode
@@ -170,11 +173,11 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
         if flags & linux.O_DIRECTORY and not inode.is_directory:
             raise LinuxError(linux.ENOTDIR)
         return file
-    if inode.is_symlink:
-        raise LinuxError(linux.ELOOP)
     if flags & linux.O_DIRECTORY and not inode.is_directory:
         raise LinuxError(linux.ENOTDIR)
-    if inode.is_directory and flags & (linux.O_ACCMODE | linux.O_CREAT):
+    if inode.is_symlink:
+        raise LinuxError(linux.ELOOP)
+    if inode.is_directory and flags & (linux.O_ACCMODE | linux.O_CREAT | linux.O_TRUNC):
         raise LinuxError(linux.EISDIR)
     if not created:
         access = (linux.R_OK, linux.W_OK, linux.R_OK | linux.W_OK, linux.R_OK)[flags & linux.O_ACCMODE]
