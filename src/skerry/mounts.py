@@ -47,11 +47,18 @@ def mount_all(system: System, names: Namespace, binds: list[Bind], open_terminal
     for number, bind in enumerate(binds, DEVICE + FIRST_BIND):
         root = _bound(platform, number, bind)
         try:
-            mount(names.make_directory(bind.place, 0o755, now), root)
+            mount(_mount_point(names, bind.place, now), root)
         except LinuxError as error:
             raise UserError(
                 f"--bind: {bind.place.decode(errors='replace')} inside: {os.strerror(error.errno)}: choose another place"
             ) from error
+
+
+def _mount_point(names: Namespace, path: bytes, now: int) -> Directory:
+    """The directory to cover: where something is mounted already, the one below that, so that the new one takes its place."""
+    found = names.make_directory(path, 0o755, now)
+    below = found.parent.lookup(found.name) if found.name else found
+    return below if isinstance(below, Directory) and below.covered_by is found else found
 
 
 def _bound(platform: Platform, number: int, bind: Bind) -> Directory:
