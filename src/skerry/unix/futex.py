@@ -39,9 +39,6 @@ class Sleeper:
         self.woken = False
 
 
-_sleepers: dict[Key, list[Sleeper]] = {}
-
-
 def key_of(memory: Memory, address: int, private: bool) -> Key:
     """The futex at ``address``. Raises EINVAL."""
     if address & 3:
@@ -58,57 +55,59 @@ def word(memory: Memory, address: int) -> int:
     return int.from_bytes(memory.read(address, 4), "little")
 
 
-async def wait(key: Key, bits: int, deadline: int) -> int:
-    """Sleep until woken; the caller has compared the word. Raises ETIMEDOUT, Interrupted."""
-    sleeper = Sleeper(key, bits)
-    _sleepers.setdefault(key, []).append(sleeper)
-    try:
-        await wait_any((sleeper.queue,), deadline)
-    finally:
+class Futexes:
+    """Who sleeps on which futex, in one system."""
+
+    def __init__(self) -> None:
+        self._sleepers: dict[Key, list[Sleeper]] = {}  # longest waiting first; no empty lists
+
+    async def wait(self, key: Key, bits: int, deadline: int) -> int:
+        """Sleep until woken; the caller has compared the word. Raises ETIMEDOUT, Interrupted."""
+        sleeper = Sleeper(key, bits)
+        self._sleepers.setdefault(key, []).append(sleeper)
+        try:
+            await wait_any((sleeper.queue,), deadline)
+        finally:
+            if not sleeper.woken:
+                self._forget(sleeper)
         if not sleeper.woken:
-            _forget(sleeper)
-    if not sleeper.woken:
-        raise LinuxError(linux.ETIMEDOUT)
-    return 0
-
-
-def _forget(sleeper: Sleeper) -> None:
-    sleepers = _sleepers[sleeper.key]
-    sleepers.remove(sleeper)
-    if not sleepers:
-        del _sleepers[sleeper.key]
-
-
-def wake_key(key: Key, count: int, bits: int = ANY) -> int:
-    """Wake at most ``count`` that wait for one of ``bits``; how many it were."""
-    sleepers = _sleepers.get(key)
-    if sleepers is None:
+            raise LinuxError(linux.ETIMEDOUT)
         return 0
-    woken = [s for s in sleepers if s.bits & bits][:count]
-    for sleeper in woken:
-        sleeper.woken = True
-        _forget(sleeper)
-        sleeper.queue.wake()
-    return len(woken)
 
+    def _forget(self, sleeper: Sleeper) -> None:
+        sleepers = self._sleepers[sleeper.key]
+        sleepers.remove(sleeper)
+        if not sleepers:
+            del self._sleepers[sleeper.key]
 
-def wake(memory: Memory, address: int, count: int) -> int:
-    """Wake those that wait at ``address``, private or shared."""
-    woken = wake_key((memory, address), count)
-    if not woken:
-        woken = wake_key(key_of(memory, address, False), count)
-    return woken
+    def wake_key(self, key: Key, count: int, bits: int = ANY) -> int:
+        """Wake at most ``count`` that wait for one of ``bits``; how many it were."""
+        sleepers = self._sleepers.get(key)
+        if sleepers is None:
+            return 0
+        woken = [s for s in sleepers if s.bits & bits][:count]
+        for sleeper in woken:
+            sleeper.woken = True
+            self._forget(sleeper)
+            sleeper.queue.wake()
+        return len(woken)
 
+    def wake(self, memory: Memory, address: int, count: int) -> int:
+        """Wake those that wait at ``address``, private or shared."""
+        woken = self.wake_key((memory, address), count)
+        if not woken:
+            woken = self.wake_key(key_of(memory, address, False), count)
+        return woken
 
-def requeue(key: Key, target: Key, wake_count: int, move_count: int) -> int:
-    """Wake some, let others wait on ``target``; how many were woken or moved."""
-    done = wake_key(key, wake_count)
-    for sleeper in _sleepers.get(key, [])[:move_count]:
-        _forget(sleeper)
-        sleeper.key = target
-        _sleepers.setdefault(target, []).append(sleeper)
-        done += 1
-    return done
+    def requeue(self, key: Key, target: Key, wake_count: int, move_count: int) -> int:
+        """Wake some, let others wait on ``target``; how many were woken or moved."""
+        done = self.wake_key(key, wake_count)
+        for sleeper in self._sleepers.get(key, [])[:move_count]:
+            self._forget(sleeper)
+            sleeper.key = target
+            self._sleepers.setdefault(target, []).append(sleeper)
+            done += 1
+        return done
 
 
 def release_robust(thread: Thread) -> None:
@@ -135,7 +134,7 @@ def _mark_dead(thread: Thread, address: int) -> None:
     if value & _TID_MASK == thread.tid:
         memory.write(address, ((value & _FUTEX_WAITERS) | _OWNER_DIED).to_bytes(4, "little"))
         if value & _FUTEX_WAITERS:
-            wake(memory, address, 1)
+            thread.process.system.futexes.wake(memory, address, 1)
 
 
 def deadline_of(thread: Thread, timeout: int, absolute: bool, realtime: bool) -> int:

@@ -140,7 +140,7 @@ def _drop_thread(thread: Thread, status: int, memory_lives: bool) -> None:
             futex.release_robust(thread)
             if thread.clear_child_tid:
                 memory.write(thread.clear_child_tid, bytes(4))
-                futex.wake(memory, thread.clear_child_tid, 1)
+                thread.process.system.futexes.wake(memory, thread.clear_child_tid, 1)
         except (Fault, LinuxError):
             pass
 

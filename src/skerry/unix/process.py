@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
+from skerry.unix.futex import Futexes
 from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class System:
         self.loop = loop
         self.terminal = terminal
         self.names = NameCache()
+        self.futexes = Futexes()
         self.processes: dict[int, Process] = {}
         self.last_pid = 0
         self.last_ino = 0
