@@ -130,3 +130,12 @@ def test_interruption_of_one_who_was_woken_waits_for_the_next_sleep() -> None:
     loop.run_ready()
     assert log[0] is True
     assert isinstance(log[1], Interrupted)
+
+
+def test_interruption_before_the_start_ends_the_first_sleep() -> None:
+    loop, queue, log = Loop(Clock()), WaitQueue(), []
+    activity = loop.start(queue.wait(), outcome(log), interrupted=True)
+    assert activity is not None
+    loop.run_ready()
+    assert isinstance(log[0], Interrupted)
+    assert not queue

@@ -179,11 +179,17 @@ class Loop:
         self._ready: deque[tuple[Activity, Any]] = deque()
         self._timers: list[Timer] = []
 
-    def start(self, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Activity | None:
-        """Run ``body`` until it first sleeps; None if it ended before that. ``done(result, error)`` is called at its end."""
+    def start(
+        self, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None], interrupted: bool = False
+    ) -> Activity | None:
+        """Run ``body`` until it first sleeps; None if it ended before that. ``done(result, error)`` is called at its end.
+
+        ``interrupted``: an interruption is there already, and its first sleep ends with it.
+        """
         activity = Activity(self, body, done)
-        self._step(activity, None)
-        return activity if activity.waiter is not None else None
+        if interrupted:
+            activity.broken_off = Interrupted()
+        return activity if self._step(activity, None) else None
 
     def make_ready(self, activity: Activity, value: Any) -> None:
         """Let ``activity`` go on with ``value`` (an exception is thrown) when the loop next runs."""
@@ -222,9 +228,10 @@ class Loop:
             if callback is not None:
                 callback()
 
-    def _step(self, activity: Activity, value: Any) -> None:
+    def _step(self, activity: Activity, value: Any) -> bool:
+        """Run until the next sleep or the end; whether there is more to come."""
         if activity.done is _ignore:
-            return
+            return False
         try:
             if isinstance(value, BaseException):
                 request = activity.coroutine.throw(value)
@@ -232,14 +239,14 @@ class Loop:
                 request = activity.coroutine.send(value)
         except StopIteration as stop:
             activity.done(stop.value, None)
-            return
+            return False
         except Exception as error:
             activity.done(None, error)
-            return
+            return False
         if activity.broken_off is not None:
             interruption, activity.broken_off = activity.broken_off, None
             self.make_ready(activity, interruption)
-            return
+            return True
         queues, deadline = request
         waiter = _Waiter(activity, queues, None)
         activity.waiter = waiter
@@ -247,6 +254,7 @@ class Loop:
             queue._waiters.append(waiter)
         if deadline < NEVER:
             waiter.timer = self.call_at(deadline, lambda: _expire(waiter))
+        return True
 
 
 def _expire(waiter: _Waiter) -> None:

@@ -73,7 +73,8 @@ class Server:
             else:
                 raise error
 
-        thread.activity = self.system.loop.start(body, done)
+        # A signal that came before the call waits does not interrupt it any more: the call must not wait at all.
+        thread.activity = self.system.loop.start(body, done, signals.has_pending(thread))
 
     def answer(self, thread: Thread, result: int) -> None:
         """The call is done."""
