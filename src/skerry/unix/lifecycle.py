@@ -180,6 +180,7 @@ def end_process(process: Process, status: int) -> None:
     for child in process.children:
         child.parent = init if init is not process else None
         if init is not None and init is not process:
+            child.exit_signal = linux.SIGCHLD  # nobody shall slay init
             init.children.append(child)
             if child.exit_status is not None:
                 _tell_parent(child)

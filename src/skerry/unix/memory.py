@@ -149,6 +149,16 @@ class Memory:
         """Whether nothing is mapped there."""
         return not self._overlaps(address, address + length)
 
+    def is_mapped(self, address: int, length: int) -> bool:
+        """Whether every page is mapped there."""
+        end = address + length
+        while address < end:
+            mapping = self.find(address)
+            if mapping is None:
+                return False
+            address = mapping.end
+        return True
+
     def _overlaps(self, start: int, end: int) -> bool:
         index = bisect_right(self._mappings, start, key=_start_of)
         if index and self._mappings[index - 1].end > start:

@@ -60,7 +60,8 @@ static long interesting(uint64_t *rng) {
                                 64,         88,         100,        128,        255,        256,        4095,       4096,       4097,
                                 0xffff,     0x10000,    0x100000,   0x7ffff000, 0x7fffffff, 0x80000000, 0xffffffff, 1l << 32,   1l << 40,
                                 1l << 46,   1l << 62,   -1,         -2,         -100,       -4096,      INT64_MAX,  INT64_MIN,  0x5401,
-                                0x40000000, 0x80000001, 1l << 33,   0x7fffffffffff,          0x101010101010101};
+                                0x40000000, 0x80000001, 1l << 33,   0x7fffffffffff,          0x101010101010101,
+                                0x5413,     0x5421,     0x541b,     0x5450,     0x5451};
   return values[next(rng) % (sizeof values / sizeof *values)];
 }
 
@@ -89,9 +90,21 @@ static long pointer(uint64_t *rng) {
   }
 }
 
+/* a name, in the first page */
+static long name(uint64_t *rng) {
+  uint64_t i = next(rng) % (sizeof names / sizeof *names);
+  strcpy((char *)ARENA + 64 * i, names[i]);
+  return ARENA + 64 * i;
+}
+
 static long argument(uint64_t *rng) {
   uint64_t r = next(rng);
-  switch (r % 8) {
+  switch (r % 11) {
+  case 8:
+  case 9:
+    return name(rng);
+  case 10:
+    return ARENA + (r >> 8) % (PAGES + 3) * 4096;
   case 0:
   case 1:
     return (r >> 8) % 12; /* a descriptor, a flag */
@@ -152,7 +165,7 @@ static int harmless(long number, long *a, uint64_t *rng) {
   return 1;
 }
 
-static int work(void *argument_pointer) {
+__attribute__((noreturn)) static int work(void *argument_pointer) {
   uint64_t rng = (uintptr_t)argument_pointer;
   int thread = rng % THREADS;
   long a[6];
@@ -260,6 +273,6 @@ int main(int count, char **arguments) {
     if (shared->calls == start)
       shared->calls++; /* a worker that cannot begin must not stop the count */
   }
-  printf("calls %ld workers %d\n", shared->calls, workers);
+  printf("calls: %ld %d\n", shared->calls, workers);
   return 0;
 }

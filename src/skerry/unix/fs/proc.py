@@ -112,6 +112,12 @@ class ProcDirectory(Directory):
     def create(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int = 0) -> Inode:
         raise LinuxError(linux.ENOENT)
 
+    def _add(self, name: bytes, child: Inode, now: int) -> None:
+        raise LinuxError(linux.EPERM)
+
+    def _remove(self, name: bytes, now: int) -> None:
+        raise LinuxError(linux.EPERM)
+
 
 class Proc:
     """Makes the inodes of /proc for one system."""

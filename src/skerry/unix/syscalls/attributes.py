@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Result = int | Coroutine[Any, Any, int]
 SECOND: Final = 1_000_000_000
-_STAT: Final = struct.Struct("<QQQIIIiQqqqQQQQQQ24x").pack
+_STAT: Final = struct.Struct("<QQQIIIiQqqqqQqQqQ24x").pack
 _STATX: Final = struct.Struct("<IIQIIIHxxQQQQ" + "qIi" * 4 + "IIII14Q")
 STATX_BASIC: Final = 0x7FF
 
@@ -195,6 +195,8 @@ def sys_futimesat(thread: Thread, directory: int, address: int, times: int) -> R
     if not times:
         return _change_times(thread, inode, None)
     a, b, c, d = struct.unpack("<4q", thread.process.memory.read(times, 32))
+    if not (0 <= b < 1_000_000 and 0 <= d < 1_000_000):
+        raise LinuxError(linux.EINVAL)
     return _change_times(thread, inode, (a * SECOND + b * 1000, c * SECOND + d * 1000))
 
 

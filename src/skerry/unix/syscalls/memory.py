@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skerry.unix.process import Thread
 
 PASSED_ON: Final = frozenset((linux.MADV_DONTNEED, linux.MADV_FREE, linux.MADV_DONTFORK, linux.MADV_DOFORK, linux.MADV_WILLNEED))
+MINCORE_MAX: Final = 1 << 36  # bytes asked about in one call: each page is a byte that the server writes
 HINTS: Final = frozenset((0, 1, 2, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))  # say nothing of contents: accepted
 
 
@@ -110,7 +111,7 @@ def sys_msync(thread: Thread, address: int, length: int, flags: int) -> int:
 def sys_mincore(thread: Thread, address: int, length: int, vector: int) -> int:
     length = _range(thread, address, length)
     memory = thread.process.memory
-    if memory.is_free(address, length):
+    if length > MINCORE_MAX or not memory.is_mapped(address, length):
         raise LinuxError(linux.ENOMEM)
     memory.write(vector, b"\1" * (length // PAGE))
     return 0

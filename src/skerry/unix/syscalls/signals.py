@@ -233,7 +233,8 @@ def sys_alarm(thread: Thread, seconds: int) -> Result:
     process = thread.process
     now = process.system.platform.monotonic()
     left = max(0, process.alarm_due - now) if process.alarm_due else 0
-    _set_alarm(process, now + seconds * SECOND if seconds & 0xFFFFFFFF else 0, 0)
+    seconds &= 0xFFFFFFFF
+    _set_alarm(process, now + seconds * SECOND if seconds else 0, 0)
     return (left + SECOND - 1) // SECOND
 
 
@@ -260,8 +261,8 @@ def sys_setitimer(thread: Thread, which: int, new: int, old: int) -> Result:
         a, b, c, d = struct.unpack("<4q", process.memory.read(new, 32))
         if min(a, b, c, d) < 0 or max(b, d) >= 1_000_000:
             raise LinuxError(linux.EINVAL)
-        value = c * SECOND + d * 1000
-        _set_alarm(process, process.system.platform.monotonic() + value if value else 0, a * SECOND + b * 1000)
+        value, interval = min(c * SECOND + d * 1000, NEVER), min(a * SECOND + b * 1000, NEVER)
+        _set_alarm(process, process.system.platform.monotonic() + value if value else 0, interval)
     if old:
         process.memory.write(old, before)
     return 0
