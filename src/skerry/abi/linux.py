@@ -406,7 +406,7 @@ SI_USER: Final = 0
 SS_DISABLE: Final = 2
 SS_AUTODISARM: Final = 0x80000000
 SS_ONSTACK: Final = 1
-MINSIGSTKSZ: Final = 0x34C0
+MINSIGSTKSZ: Final = 2048
 
 # Polling (poll.h, epoll.h)
 EFD_CLOEXEC: Final = 0x80000
