@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from skerry.abi import linux
-from skerry.unix.strace import names, structures
+from skerry.unix.strace import events, facts, names, structures
 from skerry.unix.strace.kinds import After, By, Custom, Ending, Flags, Kind, Moment, Named, Text, flags, pointed, pointer
 from skerry.unix.strace.structures import ADDRESS, HEX, INT, LONG, OPEN_FLAGS, SIGNAL, TIMESPEC, UNSIGNED
 
@@ -37,6 +37,8 @@ FCNTL: Final = Ending(
             **dict.fromkeys((linux.F_SETLK, linux.F_SETLKW, linux.F_OFD_SETLK, linux.F_OFD_SETLKW), structures.FLOCK),
             **dict.fromkeys((linux.F_GETLK, linux.F_OFD_GETLK), After(structures.FLOCK_FOUND)),
             linux.F_SETSIG: SIGNAL,
+            linux.F_SETOWN_EX: structures.OWNER,
+            linux.F_GETOWN_EX: After(structures.OWNER),
         },
         LONG,
     )
@@ -45,10 +47,10 @@ IOCTL: Final = Ending(
     By(
         1,
         {
-            linux.TCGETS: After(structures.TERMIOS),
-            **dict.fromkeys((linux.TCSETS, linux.TCSETSW, linux.TCSETSF), structures.TERMIOS),
-            linux.TIOCGWINSZ: After(structures.WINSIZE),
-            linux.TIOCSWINSZ: structures.WINSIZE,
+            linux.TCGETS: After(facts.TERMIOS),
+            **dict.fromkeys((linux.TCSETS, linux.TCSETSW, linux.TCSETSF), facts.TERMIOS),
+            linux.TIOCGWINSZ: After(facts.WINSIZE),
+            linux.TIOCSWINSZ: facts.WINSIZE,
             **dict.fromkeys((linux.TIOCGPGRP, linux.TIOCGSID, linux.FIONREAD, linux.TIOCOUTQ, linux.TIOCGPTN), After(pointed("i", INT))),
             **dict.fromkeys((linux.TIOCSPGRP, linux.FIONBIO, linux.FIOASYNC, linux.TIOCSPTLCK), pointed("i", INT)),
             **dict.fromkeys((linux.FIOCLEX, linux.FIONCLEX, linux.TIOCEXCL, linux.TIOCNXCL, linux.TIOCNOTTY), None),
@@ -107,9 +109,8 @@ FUTEX: Final = (
 def _prctl(*known: tuple[int, tuple[Kind, ...]]) -> tuple[Kind, ...]:
     """The four arguments behind prctl's option: those that the option has."""
     table = dict(known)
-    return tuple(
-        By(0, {option: kinds[place] if place < len(kinds) else None for option, kinds in table.items()}, HEX) for place in range(4)
-    )
+    places = ({option: kinds[place] if place < len(kinds) else None for option, kinds in table.items()} for place in range(4))
+    return tuple(Ending(By(0, cases, HEX)) for cases in places)
 
 
 PRCTL: Final = _prctl(
@@ -141,7 +142,7 @@ def _when(bits: int, index: int, name: str) -> Kind:
 
 CLONE: Final = (  # in strace's order, which is not the registers'
     Custom(lambda moment, word: f"child_stack={pointer(moment.words[1])}"),
-    Custom(lambda moment, word: f"flags={structures.clone_flags(moment.words[0])}"),
+    Custom(lambda moment, word: f"flags={events.clone_flags(moment.words[0])}"),
     _when(linux.CLONE_PARENT_SETTID | linux.CLONE_PIDFD, 2, "parent_tid"),
     _when(linux.CLONE_SETTLS, 4, "tls"),
     _when(linux.CLONE_CHILD_SETTID | linux.CLONE_CHILD_CLEARTID, 3, "child_tidptr"),
@@ -158,7 +159,7 @@ TIME_LEFT: Final = Ending(Custom(_time_left))
 
 def _frame_mask(moment: Moment, word: int) -> str:
     """What the signal frame at the stack pointer puts back."""
-    return "{mask=" + structures.signal_set_at(moment, moment.stack + MASK_IN_FRAME) + "}"
+    return "{mask=" + events.signal_set_at(moment, moment.stack + MASK_IN_FRAME) + "}"
 
 
 FRAME_MASK: Final = Custom(_frame_mask)

@@ -10,7 +10,7 @@ from typing import Final
 
 from skerry.abi import linux
 from skerry.unix.arguments import c_int
-from skerry.unix.strace import commands, names, structures
+from skerry.unix.strace import commands, events, facts, names, structures
 from skerry.unix.strace.commands import TEXT, WORD32
 from skerry.unix.strace.kinds import (
     After,
@@ -29,7 +29,7 @@ from skerry.unix.strace.kinds import (
     flags,
     pointed,
 )
-from skerry.unix.strace.structures import ADDRESS, HEX, INT, LONG, MODE, OPEN_FLAGS, SIGNAL, SIGNAL_SET, UNSIGNED
+from skerry.unix.strace.structures import ADDRESS, HEX, INT, LONG, MODE, OPEN_FLAGS, SIGNAL, UNSIGNED
 
 Note = Callable[[Moment], str]
 
@@ -83,7 +83,7 @@ def _polled(time: int) -> Note:
         if not moment.result:
             return "Timeout"
         left = f", left {TIMESPEC.text(moment, moment.words[time])}" if time and moment.words[time] else ""
-        return structures.ready_descriptors(moment) + left
+        return events.ready_descriptors(moment) + left
 
     return note
 
@@ -94,7 +94,7 @@ def _selected(time: Kind) -> Note:
             return "Timeout"
         parts = []
         for name, word in zip(("in", "out", "except"), moment.words[1:4], strict=True):
-            text = structures.descriptor_set(moment, word)
+            text = events.descriptor_set(moment, word)
             parts += [f"{name} {text}"] if text not in ("NULL", "[]") else []
         parts += [f"left {time.text(moment, moment.words[4])}"] if moment.words[4] else []
         return ", ".join(parts)
@@ -102,24 +102,24 @@ def _selected(time: Kind) -> Note:
     return note
 
 
-S: Final = SIGNAL_SET
+S: Final = events.SIGNAL_SET
 STAT: Final = After(structures.STAT)
 SIZE: Final = UNSIGNED
 IDS: Final = Items(4, "I", ID, count=0)
-SOCKET: Final = (Named(names.FAMILY), structures.SOCKET_TYPE, Named(names.PROTOCOL))
+SOCKET: Final = (Named(names.FAMILY), facts.SOCKET_TYPE, Named(names.PROTOCOL))
 MESSAGE_FLAGS: Final = Flags(names.MESSAGE)
 LENGTH: Final = pointed("I", UNSIGNED)
-ACCEPT: Final = (FD, After(structures.FILLED_ADDRESS), Changed(LENGTH))
-OPTION: Final = (FD, Named(names.SOCKET_LEVEL), structures.SOCKET_OPTION)
+ACCEPT: Final = (FD, After(facts.FILLED_ADDRESS), Changed(LENGTH))
+OPTION: Final = (FD, Named(names.SOCKET_LEVEL), facts.SOCKET_OPTION)
 OFFSET: Final = pointed("q", LONG)
-RUSAGE: Final = After(structures.RUSAGE)
+RUSAGE: Final = After(events.RUSAGE)
 SCHEDULER: Final = Named(names.SCHEDULER)
 RANGE: Final = (ADDRESS, SIZE)
 AT: Final = Flags(names.AT)
 OPEN_BITS: Final = Flags(names.OPEN)
 FILE_MODE: Final = structures.FILE_MODE
 CACHE: Final = ADDRESS
-EPOLLED: Final = After(Items(12, "", structures.EPOLL_EVENT))
+EPOLLED: Final = After(Items(12, "", events.EPOLL_EVENT))
 IPC_MODE: Final = Custom(
     lambda moment, word: f"{flags(word & 0o7000, names.IPC)}|0{word & 0o777:o}" if word & 0o7000 else f"0{word & 0o777:o}"
 )
@@ -242,13 +242,13 @@ ROWS: Final[dict[str, Row]] = {
     "fork": Row(),
     "vfork": Row(),
     "clone": Row(*commands.CLONE),
-    "clone3": Row(structures.CLONE_ARGUMENTS, SIZE),
+    "clone3": Row(events.CLONE_ARGUMENTS, SIZE),
     "execve": Row(PATH, Strings(), Strings(counted=True)),
     "execveat": Row(DIRECTORY, PATH, Strings(), Strings(counted=True), AT),
     "exit": Row(INT),
     "exit_group": Row(INT),
-    "wait4": Row(INT, After(Custom(structures.reaped)), Flags(names.WAIT), RUSAGE),
-    "waitid": Row(Named(names.WAIT_KIND), INT, After(structures.SIGINFO), Flags(names.WAIT), RUSAGE),
+    "wait4": Row(INT, After(Custom(events.reaped)), Flags(names.WAIT), RUSAGE),
+    "waitid": Row(Named(names.WAIT_KIND), INT, After(events.SIGINFO), Flags(names.WAIT), RUSAGE),
     "set_tid_address": Row(ADDRESS),
     "set_robust_list": Row(ADDRESS, SIZE),
     "get_robust_list": Row(INT, After(pointed("Q", ADDRESS)), After(pointed("Q", UNSIGNED))),
@@ -262,19 +262,19 @@ ROWS: Final[dict[str, Row]] = {
     "setsid": Row(),
     "setpgid": Row(INT, INT),
     "pidfd_open": Row(INT, OPEN_BITS),
-    "pidfd_send_signal": Row(FD, SIGNAL, structures.SIGINFO, UNSIGNED),
+    "pidfd_send_signal": Row(FD, SIGNAL, events.SIGINFO, UNSIGNED),
     "pidfd_getfd": Row(FD, FD, UNSIGNED),
     "futex": Row(*commands.FUTEX),
     # Signals
-    "rt_sigaction": Row(SIGNAL, structures.SIGACTION, After(structures.SIGACTION), SIZE),
+    "rt_sigaction": Row(SIGNAL, events.SIGACTION, After(events.SIGACTION), SIZE),
     "rt_sigprocmask": Row(Named(names.SIGNAL_HOW), S, After(S), SIZE),
     "rt_sigpending": Row(After(S), SIZE),
     "rt_sigreturn": Row(commands.FRAME_MASK),
     "rt_sigsuspend": Row(S, SIZE),
-    "rt_sigtimedwait": Row(S, After(structures.SIGINFO), TIMESPEC, SIZE, note=lambda moment: names.signal_name(moment.result)),
-    "rt_sigqueueinfo": Row(INT, SIGNAL, structures.SIGINFO),
-    "rt_tgsigqueueinfo": Row(INT, INT, SIGNAL, structures.SIGINFO),
-    "sigaltstack": Row(structures.STACK, After(structures.STACK)),
+    "rt_sigtimedwait": Row(S, After(events.SIGINFO), TIMESPEC, SIZE, note=lambda moment: names.signal_name(moment.result)),
+    "rt_sigqueueinfo": Row(INT, SIGNAL, events.SIGINFO),
+    "rt_tgsigqueueinfo": Row(INT, INT, SIGNAL, events.SIGINFO),
+    "sigaltstack": Row(events.STACK, After(events.STACK)),
     "kill": Row(INT, SIGNAL),
     "tkill": Row(INT, SIGNAL),
     "tgkill": Row(INT, INT, SIGNAL),
@@ -288,13 +288,13 @@ ROWS: Final[dict[str, Row]] = {
     "timer_getoverrun": Row(INT),
     "timer_delete": Row(INT),
     # Waiting
-    "poll": Row(structures.POLL, WORD32, INT, note=_polled(0)),
-    "ppoll": Row(structures.POLL, WORD32, TIMESPEC, S, SIZE, note=_polled(2)),
-    "select": Row(INT, *(structures.FD_SET,) * 3, TIMEVAL, note=_selected(TIMEVAL)),
-    "pselect6": Row(INT, *(structures.FD_SET,) * 3, TIMESPEC, structures.PSELECT_MASK, note=_selected(TIMESPEC)),
+    "poll": Row(events.POLL, WORD32, INT, note=_polled(0)),
+    "ppoll": Row(events.POLL, WORD32, TIMESPEC, S, SIZE, note=_polled(2)),
+    "select": Row(INT, *(events.FD_SET,) * 3, TIMEVAL, note=_selected(TIMEVAL)),
+    "pselect6": Row(INT, *(events.FD_SET,) * 3, TIMESPEC, events.PSELECT_MASK, note=_selected(TIMESPEC)),
     "epoll_create": Row(INT),
     "epoll_create1": Row(Flags(names.EPOLL_CREATE)),
-    "epoll_ctl": Row(FD, Named(names.EPOLL_COMMAND), FD, structures.EPOLL_EVENT),
+    "epoll_ctl": Row(FD, Named(names.EPOLL_COMMAND), FD, events.EPOLL_EVENT),
     "epoll_wait": Row(FD, EPOLLED, INT, INT),
     "epoll_pwait": Row(FD, EPOLLED, INT, INT, S, SIZE),
     "epoll_pwait2": Row(FD, EPOLLED, INT, TIMESPEC, S, SIZE),
@@ -317,7 +317,7 @@ ROWS: Final[dict[str, Row]] = {
     "nanosleep": Row(TIMESPEC, commands.TIME_LEFT),
     "gettimeofday": Row(After(TIMEVAL), ADDRESS),
     "time": Row(DAYTIME, note=lambda moment: structures.date(moment.result)),
-    "times": Row(After(structures.TMS)),
+    "times": Row(After(facts.TMS)),
     # Identity
     "getuid": Row(),
     "geteuid": Row(),
@@ -335,16 +335,16 @@ ROWS: Final[dict[str, Row]] = {
     "setfsgid": Row(ID),
     "getgroups": Row(INT, After(Items(4, "I", ID))),
     "setgroups": Row(INT, IDS),
-    "capget": Row(structures.CAPABILITY_HEADER, After(structures.CAPABILITIES)),
-    "capset": Row(structures.CAPABILITY_HEADER, structures.CAPABILITIES),
+    "capget": Row(facts.CAPABILITY_HEADER, After(facts.CAPABILITIES)),
+    "capset": Row(facts.CAPABILITY_HEADER, facts.CAPABILITIES),
     # The system
-    "uname": Row(After(structures.UTSNAME)),
+    "uname": Row(After(facts.UTSNAME)),
     "sethostname": Row(Bytes(1), SIZE),
     "setdomainname": Row(Bytes(1), SIZE),
-    "sysinfo": Row(After(structures.SYSINFO)),
-    "getrlimit": Row(Named(names.RESOURCE), After(structures.RLIMIT)),
-    "setrlimit": Row(Named(names.RESOURCE), structures.RLIMIT),
-    "prlimit64": Row(INT, Named(names.RESOURCE), structures.RLIMIT, After(structures.RLIMIT)),
+    "sysinfo": Row(After(facts.SYSINFO)),
+    "getrlimit": Row(Named(names.RESOURCE), After(events.RLIMIT)),
+    "setrlimit": Row(Named(names.RESOURCE), events.RLIMIT),
+    "prlimit64": Row(INT, Named(names.RESOURCE), events.RLIMIT, After(events.RLIMIT)),
     "getrusage": Row(Named(names.RUSAGE), RUSAGE),
     "getrandom": Row(After(Bytes(hexadecimal=True)), SIZE, Flags(names.RANDOM)),
     "arch_prctl": Row(Named(names.ARCH_PRCTL), commands.ARCH_PRCTL),
@@ -353,8 +353,8 @@ ROWS: Final[dict[str, Row]] = {
     "personality": Row(HEX, note=lambda moment: "PER_LINUX" if not moment.result else ""),
     "membarrier": Row(Named(names.MEMBARRIER_COMMAND), UNSIGNED, result=commands.MEMBARRIER_RESULT, note=commands.membarrier_note),
     "sched_yield": Row(),
-    "sched_getaffinity": Row(INT, SIZE, After(structures.AFFINITY)),
-    "sched_setaffinity": Row(INT, SIZE, structures.AFFINITY),
+    "sched_getaffinity": Row(INT, SIZE, After(facts.AFFINITY)),
+    "sched_setaffinity": Row(INT, SIZE, facts.AFFINITY),
     "sched_getscheduler": Row(INT, note=lambda moment: names.SCHEDULER.get(moment.result, "")),
     "sched_setscheduler": Row(INT, SCHEDULER, pointed("i", INT)),
     "sched_getparam": Row(INT, After(pointed("i", INT))),
@@ -369,17 +369,17 @@ ROWS: Final[dict[str, Row]] = {
     # Sockets
     "socket": Row(*SOCKET),
     "socketpair": Row(*SOCKET, FD_PAIR),
-    "connect": Row(FD, structures.SOCKET_ADDRESS, UNSIGNED),
-    "bind": Row(FD, structures.SOCKET_ADDRESS, UNSIGNED),
+    "connect": Row(FD, facts.SOCKET_ADDRESS, UNSIGNED),
+    "bind": Row(FD, facts.SOCKET_ADDRESS, UNSIGNED),
     "listen": Row(FD, INT),
     "accept": Row(*ACCEPT),
     "accept4": Row(*ACCEPT, Flags(names.SOCKET_FLAGS)),
     "getsockname": Row(*ACCEPT),
     "getpeername": Row(*ACCEPT),
-    "sendto": Row(FD, Bytes(2), SIZE, MESSAGE_FLAGS, structures.DESTINATION, UNSIGNED),
-    "recvfrom": Row(FD, READ, SIZE, MESSAGE_FLAGS, After(structures.FILLED_ADDRESS), After(LENGTH)),
-    "sendmsg": Row(FD, structures.MESSAGE, MESSAGE_FLAGS),
-    "recvmsg": Row(FD, After(structures.MESSAGE), MESSAGE_FLAGS),
+    "sendto": Row(FD, Bytes(2), SIZE, MESSAGE_FLAGS, facts.DESTINATION, UNSIGNED),
+    "recvfrom": Row(FD, READ, SIZE, MESSAGE_FLAGS, After(facts.FILLED_ADDRESS), After(LENGTH)),
+    "sendmsg": Row(FD, facts.MESSAGE, MESSAGE_FLAGS),
+    "recvmsg": Row(FD, After(facts.MESSAGE), MESSAGE_FLAGS),
     "sendmmsg": Row(FD, ADDRESS, WORD32, MESSAGE_FLAGS),
     "recvmmsg": Row(FD, ADDRESS, WORD32, MESSAGE_FLAGS, TIMESPEC),
     "shutdown": Row(FD, Named(names.SHUTDOWN)),

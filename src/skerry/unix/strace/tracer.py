@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.unix.arguments import c_long
-from skerry.unix.strace import names, structures
+from skerry.unix.strace import events, names, structures
 from skerry.unix.strace.kinds import ITEM_LIMIT, STRING_LIMIT, After, Changed, Ending, Moment, quoted
 from skerry.unix.strace.table import RESTARTS, ROWS, Row
 
@@ -28,42 +28,52 @@ MAX_ERRNO: Final = 4095
 
 
 class _Line:
-    """A call that is being made: ``text`` is what its beginning says."""
+    """A call that is being made: what its beginning says, and what its end adds."""
 
     def __init__(self, name: str, row: Row, moment: Moment) -> None:
         self.name = name
         self.row = row
         self.moment = moment
         self.shown = False  # its beginning has been written
-        parts = []
-        self.next = 0  # index of the first argument that is not in ``text``
-        self.joint = ""  # what stands between ``text`` and the next argument
+        self._parts: list[str] = []  # the arguments of the beginning
+        self._next = 0  # index of the first argument of the end
+        self._changing = False  # the last argument of the beginning may be changed
         for kind, word in zip(row.kinds, moment.words, strict=False):
             if isinstance(kind, After | Ending):
                 break
-            self.next += 1
+            self._next += 1
             part = kind.text(moment, word)
             if part is not None:
-                parts.append(part)
+                self._parts.append(part)
             if isinstance(kind, Changed):
-                self.joint = ", "
+                self._changing = True
                 break
-        self.text = f"{name}({', '.join(parts)}"
-        if not self.joint and parts and self.next < len(row.kinds):
-            self.text += ", "
-        self._changing = parts[-1] if self.joint else ""
 
-    def rest(self, result: int) -> str:
-        """The arguments that the end of the call tells."""
-        moment = self.moment
+    def beginning(self) -> str:
+        """What is written of a call that waits."""
+        more = self._next < len(self.row.kinds) and self._parts and not self._changing
+        return f"{self.name}({', '.join(self._parts)}{', ' if more else ''}"
+
+    def end(self, result: int) -> str:
+        """The arguments that the end adds to :meth:`beginning`."""
+        change, rest = self._ending(result)
+        return change + (", " if rest and self._changing else "") + ", ".join(rest)
+
+    def whole(self, result: int) -> str:
+        """The name and all arguments."""
+        change, rest = self._ending(result)
+        start = ", ".join(self._parts) + change
+        return f"{self.name}({start}{', ' if start and rest else ''}{', '.join(rest)}"
+
+    def _ending(self, result: int) -> tuple[str, list[str]]:
+        moment, kinds = self.moment, self.row.kinds
         moment.result = result
-        start = ""
+        change = ""
         if self._changing and result >= 0:
-            now = self.row.kinds[self.next - 1].text(moment, moment.words[self.next - 1])
-            start = f" => {now}" if now != self._changing else ""
-        pairs = zip(self.row.kinds[self.next :], moment.words[self.next :], strict=False)
-        parts = [part for kind, word in pairs if (part := kind.text(moment, word)) is not None]
-        return start + (self.joint if parts else "") + ", ".join(parts)
+            now = kinds[self._next - 1].text(moment, moment.words[self._next - 1])
+            change = f" => {now}" if now != self._parts[-1] else ""
+        pairs = zip(kinds[self._next :], moment.words[self._next :], strict=False)
+        return change, [part for kind, word in pairs if (part := kind.text(moment, word)) is not None]
 
 
 class Tracer:
@@ -109,17 +119,17 @@ class Tracer:
         line = self._lines.pop(thread, None)
         if line is None:
             return
-        result = c_long(result)
-        self._finish(thread, line, line.rest(result) + ")", self._result(thread, line, result))
+        result = line.moment.result = c_long(result)
+        self._finish(thread, line, result, self._result(thread, line, result))
         for info in self._later.pop(thread, ()):
-            self._say(thread, f"--- {names.signal_name(info.signo)} {structures.signal_information(info.pack())} ---")
+            self._say(thread, f"--- {names.signal_name(info.signo)} {events.signal_information(info.pack())} ---")
 
     def signal(self, thread: Thread, info: SignalInfo) -> None:
         self._meet(thread)
         if thread in self._lines:
             self._later.setdefault(thread, []).append(info)
         elif info.signo != linux.SIGKILL:
-            self._say(thread, f"--- {names.signal_name(info.signo)} {structures.signal_information(info.pack())} ---")
+            self._say(thread, f"--- {names.signal_name(info.signo)} {events.signal_information(info.pack())} ---")
 
     def fault(self, thread: Thread) -> None:
         """Nothing: its signal says it."""
@@ -128,9 +138,7 @@ class Tracer:
         self._meet(thread)
         line = self._lines.pop(thread, None)
         if line is not None:
-            leaving = line.name in ("exit", "exit_group")
-            elsewhere = line.shown and self._speaking is not thread
-            self._finish(thread, line, ")" if leaving or elsewhere else " <unfinished ...>)", "?")
+            self._finish(thread, line, None, "?")
         self._later.pop(thread, None)
         signo = status & 0x7F
         self._say(thread, f"+++ killed by {names.signal_name(signo)} +++" if signo else f"+++ exited with {status >> 8} +++")
@@ -160,7 +168,7 @@ class Tracer:
         if thread is not None and (line := self._lines.get(thread)) is not None:
             if self._speaking is not None:
                 self._write(" <unfinished ...>\n")
-            self._write(self._prefix(thread) + line.text)
+            self._write(self._prefix(thread) + line.beginning())
             line.shown = True
             self._speaking = thread
 
@@ -168,25 +176,27 @@ class Tracer:
         self._interrupt()
         self._write(f"{self._prefix(thread)}{text}\n")
 
-    def _finish(self, thread: Thread, line: _Line, rest: str, result: str) -> None:
+    def _finish(self, thread: Thread, line: _Line, ended: int | None, result: str) -> None:
+        """Write the rest of a line; ``ended`` is the call's result, None if it has none because the thread is gone."""
         if self._held is thread:
             self._held = None
-            if self._speaking is not None:
-                self._interrupt()
-        if not line.shown:
-            start = shown = self._prefix(thread) + line.text
-        elif self._speaking is thread and self._held is None:
-            start, shown = self._prefix(thread) + line.text, ""
+        prefix = self._prefix(thread)
+        if line.shown and self._speaking is thread and self._held is None:
             self._speaking = None
+            start = prefix + line.beginning()
+            rest = line.end(ended) if ended is not None else " <unfinished ...>"
+            self._write(f"{(start + rest + ')').ljust(COLUMN)} = {result}\n"[len(start) :])
+            return
+        self._interrupt()
+        if line.shown:
+            text = f"{prefix}<... {line.name} resumed>{line.end(ended) if ended is not None else ''})"
         else:
-            self._interrupt()
-            start = shown = f"{self._prefix(thread)}<... {line.name} resumed>"
-        whole = f"{(start + rest).ljust(COLUMN)} = {result}\n"
-        self._write(whole[len(start) :] if not shown else whole)
+            text = f"{prefix}{line.whole(ended or 0)})"
+        self._write(f"{text.ljust(COLUMN)} = {result}\n")
 
     def _result(self, thread: Thread, line: _Line, result: int) -> str:
         if -MAX_ERRNO <= result < 0:
-            if result == -linux.EINTR and thread.restart:
+            if result == -linux.EINTR and (thread.restart or line.name in RESTARTS):
                 return "? " + RESTARTS.get(line.name, "ERESTARTSYS (To be restarted if SA_RESTART is set)")
             return f"-1 {names.error_name(-result)} ({self._describe(-result)})"
         note = line.row.note(line.moment) if line.row.note is not None else ""
