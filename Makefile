@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 
 help:
 	@echo 'make install   make $(VENV) and install Skerry into it'
+	@echo 'make demo      boot a system, do real work on it, and compare with this host'
 	@echo 'make test      all tests, as CI runs them'
 	@echo 'make check     format, lint, types and the quick tests'
 	@echo 'make bench     measure beside native, PRoot and gVisor (BENCH=--quick for a first look)'
@@ -25,6 +26,9 @@ $(STAMP): pyproject.toml setup.py $(wildcard src/skerry/machine/native/*)
 	@echo 'installing Skerry into $(VENV)'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+demo: install
+	@$(BIN)/skerry demo $(DEMO)
 
 test: install
 	@$(BIN)/python -m pytest

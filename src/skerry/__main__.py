@@ -2,4 +2,4 @@
 
 from skerry.cli import main
 
-main(prog_name="skerry")
+main()

@@ -1,21 +1,54 @@
-"""The command `skerry`."""
+"""The command `skerry`: a group of commands, each in a module that is imported only when it is given."""
 
 from __future__ import annotations
 
-import os
+import importlib
+import signal
 import sys
+from typing import Final, NoReturn
 
 import click
 
-from skerry.options import Bind, Options, UserError, Writes
+COMMANDS: Final = {  # name: module, what it does
+    "run": ("skerry.cli.run", "Run a program inside and exit with its status."),
+    "demo": ("skerry.cli.demo", "Boot a system, do real work on it, and compare with the host."),
+    "calls": ("skerry.cli.calls", "List the system calls and how far each is supported."),
+    "doctor": ("skerry.cli.doctor", "Check whether this host has what Skerry needs."),
+}
+USAGE_ERROR: Final = 2
+OWN_FAILURE: Final = 125  # of `skerry run`: neither the program's status nor a signal's
 
-KEPT = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")
-SIZES = {"k": 10, "m": 20, "g": 30, "t": 40}
+
+class Commands(click.Group):
+    """A group that loads commands late, suggests what was meant, and says in one line what is wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, 1)
+            advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}; to run a program: skerry run -- {args[0]}"
+            raise click.UsageError(f"no command {args[0]}: {advice}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group()
-@click.version_option(package_name="skerry")
-def main() -> None:
+@click.group(cls=Commands, no_args_is_help=True)
+@click.version_option(package_name="skerry", message="skerry %(version)s")
+def skerry() -> None:
     """Run Linux programs on a microkernel.
 
     A program gets a Unix of its own over a read-only view of this machine's files: what it writes stays inside.
@@ -23,81 +56,22 @@ def main() -> None:
     \b
     skerry run -- ls -l /usr
     skerry run -- sh -c 'echo hello > /etc/motd; cat /etc/motd'
+    skerry demo
     """
 
 
-def _bind(text: str) -> Bind:
-    words = text.split(":")
-    writes = Writes(words.pop()) if len(words) > 1 and words[-1] in ("ro", "rw") else Writes.LAYER
-    source, place = words[0], ":".join(words[1:])
-    if not source:
-        raise UserError(f"--bind {text}: no host directory: SRC[:DST[:ro|rw]]")
-    if place and not place.startswith("/"):
-        raise UserError(f"--bind {text}: the place inside must be an absolute path: SRC[:/DST[:ro|rw]]")
-    path = os.path.abspath(source)
-    return Bind(os.fsencode(path), os.fsencode(place or path), writes)
-
-
-def _size(text: str) -> int:
-    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
-    if not number.isdigit() or (unit and unit not in SIZES):
-        raise UserError(f"--memory {text}: not a size: give a number with K, M, G or T, like 512M")
-    return int(number) << SIZES.get(unit, 0)
-
-
-def _environment(extra: tuple[str, ...]) -> list[bytes]:
-    chosen = {key: value for key, value in os.environ.items() if key in KEPT or key.startswith("LC_")}
-    for item in extra:
-        key, equals, value = item.partition("=")
-        chosen[key] = value if equals else os.environ.get(key, "")
-    return [os.fsencode(f"{key}={value}") for key, value in chosen.items()]
-
-
-@main.command(context_settings={"ignore_unknown_options": False})
-@click.option("--config", type=click.Choice(["mach-colocated"]), default="mach-colocated", help="Kernel, and where Unix runs.")
-@click.option("--root", default="/", help="Host directory to be the root inside (default: the host's /).")
-@click.option("--bind", multiple=True, metavar="SRC[:DST]", help="Show a host directory inside, at DST; writes stay inside.")
-@click.option("--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on.")
-@click.option("--cwd", default="", help="Directory inside to start in (default: the current one).")
-@click.option("--memory", default="", metavar="SIZE", help="Most memory a process may map, like 512M.")
-@click.option("--strace", is_flag=True, help="Print every system call on standard error, as strace -f does.")
-@click.option("--stats", is_flag=True, help="Say at the end what it took, on standard error.")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(
-    config: str,
-    root: str,
-    bind: tuple[str, ...],
-    env: tuple[str, ...],
-    cwd: str,
-    memory: str,
-    strace: bool,
-    stats: bool,
-    command: tuple[str, ...],
-) -> None:
-    """Run CMD inside and exit with its status.
-
-    128+n: it died of signal n. 125: Skerry itself failed. 126: CMD cannot be executed. 127: CMD was not found.
-
-    \b
-    skerry run -- gcc -O2 x.c -o /tmp/x
-    skerry run --bind ~/project:/src --cwd /src -- make -j2
-    """
-    from skerry import system
-
+def main() -> NoReturn:
+    """Do what the command line says; what is wrong with it is said in one line."""
     try:
-        options = Options(
-            arguments=[os.fsencode(word) for word in command],
-            root=os.fsencode(root),
-            binds=[_bind(text) for text in bind],
-            environment=_environment(env),
-            directory=os.fsencode(cwd or os.getcwd()),
-            directory_given=bool(cwd),
-            memory=_size(memory) if memory else 0,
-            strace=strace,
-            stats=stats,
-        )
-        status = system.run(options)
-    except UserError as error:
-        print(f"skerry: {error}", file=sys.stderr)
-        sys.exit(error.status)
-    sys.exit(status)
+        skerry.main(prog_name="skerry", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        sys.exit(USAGE_ERROR)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx is not None else "skerry"
+        message = " ".join(error.format_message().rstrip(".?").split())
+        sys.stderr.write(f"{where}: {message[:1].lower()}{message[1:]}: see `{where} --help`\n")
+        sys.exit(OWN_FAILURE if where == "skerry run" else USAGE_ERROR)
+    except click.Abort:
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(0)

@@ -1,0 +1,116 @@
+"""`skerry run`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+import click
+
+from skerry.options import Bind, Options, UserError, Writes
+
+KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
+UNITS: Final = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+
+
+def parse_bind(text: str) -> Bind:
+    """``SRC[:DST[:ro|rw]]``; the place is by default the source's own. Raises UserError."""
+    words = text.split(":")
+    writes = Writes(words.pop()) if len(words) > 1 and words[-1] in ("ro", "rw") else Writes.LAYER
+    source, place = words[0], ":".join(words[1:])
+    if not source:
+        raise UserError(f"--bind {text}: no host directory: give SRC[:DST[:ro|rw]]")
+    if place and not place.startswith("/"):
+        raise UserError(f"--bind {text}: {place} is not an absolute path, ro or rw: give SRC[:/DST[:ro|rw]]")
+    path = os.path.abspath(source)
+    return Bind(os.fsencode(path), os.fsencode(place or path), writes)
+
+
+def parse_size(text: str) -> int:
+    """``512M`` in bytes. Raises UserError."""
+    digits = text.rstrip("kmgtKMGT")
+    unit = text[len(digits) :].lower()
+    if not (digits.isascii() and digits.isdigit()) or unit not in UNITS or not int(digits):
+        raise UserError(f"--memory {text}: not a size: give a number with K, M, G or T, like 512M")
+    return int(digits) << UNITS[unit]
+
+
+def make_environment(given: tuple[str, ...]) -> list[bytes]:
+    """The program's variables: a few of the host's, and what was given as ``K=V`` or ``K``. Raises UserError."""
+    chosen = {key: value for key, value in os.environ.items() if key in KEPT or key.startswith("LC_")}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not key:
+            raise UserError(f"--env {item}: no name: give K=V, or K to pass the host's on")
+        if equals:
+            chosen[key] = value
+        elif key in os.environ:
+            chosen[key] = os.environ[key]
+        else:
+            raise UserError(f"--env {key}: not set on the host: give {key}=VALUE")
+    return [os.fsencode(f"{key}={value}") for key, value in chosen.items()]
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return "/"
+
+
+@click.command(context_settings={"allow_interspersed_args": False, "max_content_width": 100})
+@click.option("--config", type=click.Choice(["mach-colocated"]), default="mach-colocated", help="Kernel, and where Unix runs.")
+@click.option("--root", default="/", metavar="DIR", help="Host directory to be the root inside (default: the host's /).")
+@click.option(
+    "--bind", multiple=True, metavar="SRC[:DST[:ro|rw]]", help="Show a host directory at DST. Writes stay inside; ro: fail; rw: go through."
+)
+@click.option(
+    "--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on. Some are passed on always: PATH, HOME, …"
+)
+@click.option("--cwd", default="", metavar="DIR", help="Directory inside to start in (default: the current one, if it is there).")
+@click.option("--memory", default="", metavar="SIZE", help="Most memory that a process may map, like 512M.")
+@click.option("--strace", is_flag=True, help="Print every system call on standard error, as strace -f does.")
+@click.option("--stats", is_flag=True, help="Say at the end what it took, on standard error.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD [ARG]...")
+def run(
+    config: str,
+    root: str,
+    bind: tuple[str, ...],
+    env: tuple[str, ...],
+    cwd: str,
+    memory: str,
+    strace: bool,
+    stats: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Run CMD inside and exit with its status. Options for Skerry stand before CMD; a -- between them may be left out.
+
+    128+n: CMD died of signal n. 125: Skerry itself failed. 126: CMD cannot be executed. 127: CMD was not found.
+
+    \b
+    skerry run gcc -O2 x.c -o /tmp/x                           what it writes is gone when it ends
+    skerry run --bind ~/project:/src --cwd /src make -j2       and so it is here: the host's files are only read
+    skerry run --bind ~/out:/out:rw -- sh -c 'ls > /out/list'  writes that shall last
+    skerry run --root ./rootfs -- /bin/sh                      another root
+    skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
+    """
+    from skerry import system
+
+    try:
+        options = Options(
+            arguments=[os.fsencode(word) for word in command],
+            root=os.fsencode(root),
+            binds=[parse_bind(text) for text in bind],
+            environment=make_environment(env),
+            directory=os.fsencode(cwd or _here()),
+            directory_given=bool(cwd),
+            memory=parse_size(memory) if memory else 0,
+            strace=strace,
+            stats=stats,
+        )
+        status = system.run(options)
+    except UserError as error:
+        sys.stderr.write(f"skerry: {error}\n")
+        status = error.status
+    sys.exit(status)
