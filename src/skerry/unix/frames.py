@@ -27,6 +27,7 @@ _FPSTATE: Final = 224
 _SIGMASK: Final = 296
 _USER_FLAGS: Final = 0x240DD5  # those of EFLAGS that a program may set: OF DF TF SF ZF AF PF CF, AC, ID and RF not
 _SELECTORS: Final = 0x002B000000000033  # ss, fs, gs, cs of a 64-bit program
+_CODE_32: Final = 0x23  # cs of 32-bit code
 
 
 def on_altstack(thread: Thread, stack: int) -> bool:
@@ -55,7 +56,7 @@ def push(thread: Thread, info: SignalInfo, action: Action, mask: int) -> None:
     struct.pack_into("<Q", frame, 0, action.restorer)
     struct.pack_into("<QQQi4xQ", frame, 8, _UC_FLAGS, 0, address, stack_flags, size)
     frame[8 + _GREGS : 8 + _GREGS + len(registers)] = registers
-    struct.pack_into("<QQQQ", frame, 8 + _GREGS + 8 * reg.CSGSFS, _SELECTORS, 0, 0, mask)
+    struct.pack_into("<QQQQ", frame, 8 + _GREGS + 8 * reg.CSGSFS, user.get(reg.CSGSFS), 0, 0, mask)
     if info.code > 0 and info.rest:
         struct.pack_into("<Q", frame, 8 + _GREGS + 8 * reg.CR2, struct.unpack_from("<Q", info.rest)[0])
     struct.pack_into("<Q", frame, 8 + _FPSTATE, state_at if xstate else 0)
@@ -68,6 +69,7 @@ def push(thread: Thread, info: SignalInfo, action: Action, mask: int) -> None:
     user.set(reg.RSI, info_at)
     user.set(reg.RDX, context_at)
     user.set(reg.RAX, 0)
+    user.set(reg.CSGSFS, _SELECTORS)  # a handler is 64-bit code, whatever it interrupts
     user.set(reg.EFLAGS, user.get(reg.EFLAGS) & ~0x500)  # TF and DF are clear in a handler
 
 
@@ -84,7 +86,7 @@ def pop(thread: Thread) -> int:
             state = memory.read(state_at, size)
         user.set_xstate(state)
     words = list(struct.unpack_from("<23Q", context, _GREGS))
-    words[reg.CSGSFS] = struct.unpack_from("<Q", user.registers(), 8 * reg.CSGSFS)[0]
+    words[reg.CSGSFS] = _SELECTORS & ~0xFFFF | (_CODE_32 if words[reg.CSGSFS] & 0xFFFF == _CODE_32 else _SELECTORS & 0xFFFF)
     words[reg.EFLAGS] = (words[reg.EFLAGS] & _USER_FLAGS) | 0x202
     user.set_registers(struct.pack("<23Q", *words))
     (mask,) = struct.unpack_from("<Q", context, _SIGMASK)
