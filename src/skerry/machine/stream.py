@@ -23,6 +23,7 @@ class Stream:
         self._machine = machine
         self._descriptor = descriptor
         status = os.fstat(descriptor)
+        self.mode = status.st_mode
         self.kind = stat.S_IFMT(status.st_mode)
         self.rdev = status.st_rdev
         self.is_terminal = os.isatty(descriptor)

@@ -102,7 +102,7 @@ class StreamInode(Inode):
     """A stream's inode; opening it again, through /dev/stdout for example, gives the same stream."""
 
     def __init__(self, device: StreamDevice, ino: int, owner: tuple[int, int], now: int, terminal: Terminal) -> None:
-        super().__init__(STREAM_FILE_SYSTEM, ino, device.kind | 0o620, *owner, now)
+        super().__init__(STREAM_FILE_SYSTEM, ino, device.mode, *owner, now)
         self.rdev = device.rdev
         self._device = device
         self._terminal = terminal

@@ -227,6 +227,7 @@ class StreamDevice(Protocol):
     """A byte stream of the host that was given to the system: a terminal, a pipe, a file."""
 
     is_terminal: bool
+    mode: int  # of the host's descriptor, as stat gives it
     kind: int  # S_IFMT bits of the host's descriptor
     rdev: int
 

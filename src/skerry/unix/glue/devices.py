@@ -150,6 +150,7 @@ class StreamDevice:
 
     def __init__(self, stream: Stream) -> None:
         self.is_terminal = stream.is_terminal
+        self.mode = stream.mode
         self.kind = stream.kind
         self.rdev = stream.rdev
         self.readable = stream.readable

@@ -47,9 +47,9 @@ def ready_descriptors(moment: Moment) -> str:
 
 def descriptor_set(moment: Moment, address: int) -> str:
     """``[3 5]`` of select's argument."""
-    if not address:
-        return "NULL"
     count = min(max(c_int(moment.words[0]), 0), 1024)
+    if not address or not count:
+        return pointer(address)
     bits = int.from_bytes(moment.memory.read(address, (count + 63) // 64 * 8), "little")
     return "[" + " ".join(str(fd) for fd in range(count) if bits >> fd & 1) + "]"
 

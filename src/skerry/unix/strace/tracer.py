@@ -116,6 +116,8 @@ class Tracer:
             self._release()
 
     def leave(self, thread: Thread, result: int) -> None:
+        if any(info.signo == linux.SIGKILL for info in thread.process.pending):
+            return  # it does not come back: the end says so
         line = self._lines.pop(thread, None)
         if line is None:
             return

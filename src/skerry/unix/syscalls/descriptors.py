@@ -37,7 +37,11 @@ def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
             raise LinuxError(linux.EAGAIN)
         return _read_later(thread, file, [(address, count)])
     if data:
-        process.memory.write(address, data)
+        try:
+            process.memory.write(address, data)
+        except Fault:
+            file.position -= len(data)  # nothing was read
+            raise
     return len(data)
 
 
