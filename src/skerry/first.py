@@ -27,7 +27,28 @@ NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
 NOT_FOUND: Final = 127
 
 
-def start(machine: Machine, system: System, options: Options) -> Thread:
+class StandardStreams:
+    """Descriptors 0 to 2 of the command. While it is entered, the closed ones are taken: nothing of the machine may get their numbers."""
+
+    def __init__(self) -> None:
+        self.open: list[int] = []
+
+    def __enter__(self) -> StandardStreams:
+        self._taken: list[int] = []
+        for descriptor in range(3):
+            try:
+                os.fstat(descriptor)
+                self.open.append(descriptor)
+            except OSError:
+                self._taken.append(os.open(os.devnull, os.O_PATH))  # the lowest that is free
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for descriptor in self._taken:
+            os.close(descriptor)
+
+
+def start(machine: Machine, system: System, options: Options, streams: StandardStreams) -> Thread:
     """The first process's thread, about to run the program. Raises UserError."""
     space, user = system.platform.first_space()
     credentials = Credentials(os.getuid(), os.getgid(), tuple(os.getgroups()))
@@ -37,7 +58,7 @@ def start(machine: Machine, system: System, options: Options) -> Thread:
         process.limits[linux.RLIMIT_AS] = (options.memory, options.memory)
     system.first = process
     system.processes[process.pid] = process
-    _standard_streams(machine, process)
+    _standard_streams(machine, process, streams)
     thread = Thread(process, process.pid, user)
     user.owner = thread
     process.threads[process.pid] = thread
@@ -47,14 +68,11 @@ def start(machine: Machine, system: System, options: Options) -> Thread:
     return thread
 
 
-def _standard_streams(machine: Machine, process: Process) -> None:
+def _standard_streams(machine: Machine, process: Process, streams: StandardStreams) -> None:
     system = process.system
     owner = (os.getuid(), os.getgid())
-    for descriptor in range(3):
-        try:
-            stream = Stream(machine, descriptor)
-        except OSError:  # it was closed: it is closed inside
-            continue
+    for descriptor in streams.open:  # one that is closed is closed inside
+        stream = Stream(machine, descriptor)
         access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if descriptor else os.O_RDONLY
         file = make_stream(StreamDevice(stream), access, system.terminal, descriptor, owner, system.platform.realtime())
         process.files.place(descriptor, file, False)

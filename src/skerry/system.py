@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import sys
 from typing import TYPE_CHECKING, Final
 
 from skerry import first, mounts
@@ -14,6 +13,7 @@ from skerry.lib.coroutine import Loop
 from skerry.mach.kernel import Kernel
 from skerry.machine import Machine, MachineError
 from skerry.machine.stream import Stream
+from skerry.messages import say
 from skerry.options import Options, UserError
 from skerry.relay import SignalRelay
 from skerry.unix import signals
@@ -41,14 +41,14 @@ def run(options: Options) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     statistics = _statistics() if options.stats else None
     try:
-        with Machine() as machine:
-            status = _Run(machine, options, statistics).run()
+        with first.StandardStreams() as streams, Machine() as machine:
+            status = _Run(machine, options, statistics).run(streams)
     except MachineError as error:
         raise UserError(str(error)) from error
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if statistics is not None:
-        sys.stderr.write(statistics.report(status))
+        say(statistics.report(status))
     return status
 
 
@@ -84,7 +84,7 @@ class _Run:
         if self.options.strace:
             from skerry.unix.strace import Tracer
 
-            self.tracer = Tracer(sys.stderr.write, os.strerror)
+            self.tracer = Tracer(say, os.strerror)
             observers.append(self.tracer)
         if self.statistics is not None:
             observers.append(self.statistics)
@@ -106,9 +106,9 @@ class _Run:
                 return make_stream(device, flags, self.terminal, descriptor, (os.getuid(), os.getgid()), self.platform.realtime())
         raise LinuxError(linux.ENXIO)
 
-    def run(self) -> int:
+    def run(self, streams: first.StandardStreams) -> int:
         """Serve until the first process has ended; its exit status as the command's. Raises UserError."""
-        thread = first.start(self.machine, self.system, self.options)
+        thread = first.start(self.machine, self.system, self.options, streams)
         if self.tracer is not None:
             self.tracer.started(thread, len(self.options.environment))
         gc.freeze()  # what exists now stays

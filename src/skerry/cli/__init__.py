@@ -9,6 +9,8 @@ from typing import Final, NoReturn
 
 import click
 
+from skerry.messages import say
+
 COMMANDS: Final = {  # name: module, what it does
     "run": ("skerry.cli.run", "Run a program inside and exit with its status."),
     "demo": ("skerry.cli.demo", "Boot a system, do real work on it, and compare with the host."),
@@ -65,12 +67,12 @@ def main() -> NoReturn:
     try:
         skerry.main(prog_name="skerry", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(f"{error.format_message()}\n")
+        say(f"{error.format_message()}\n")
         sys.exit(USAGE_ERROR)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else "skerry"
         message = " ".join(error.format_message().rstrip(".?").split())
-        sys.stderr.write(f"{where}: {message[:1].lower()}{message[1:]}: see `{where} --help`\n")
+        say(f"{where}: {message[:1].lower()}{message[1:]}: see `{where} --help`\n")
         sys.exit(OWN_FAILURE if where == "skerry run" else USAGE_ERROR)
     except click.Abort:
         sys.exit(128 + signal.SIGINT)

@@ -8,6 +8,7 @@ from collections import Counter
 
 import click
 
+from skerry.messages import say
 from skerry.unix.syscalls.table import CALLS, Call, Support
 
 
@@ -29,7 +30,7 @@ def calls(level: tuple[str, ...], counts: bool, pattern: tuple[str, ...]) -> Non
     """
     chosen = [call for call in CALLS if _is_wanted(call, pattern) and (not level or call.support.value in level)]
     if not chosen:
-        sys.stderr.write(f"skerry calls: no such call: {' '.join(pattern)}: try a part of a name, or `skerry calls`\n")
+        say(f"skerry calls: no such call: {' '.join(pattern)}: try a part of a name, or `skerry calls`\n")
         sys.exit(1)
     width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 10_000
     if not counts:

@@ -16,6 +16,8 @@ from typing import Final
 
 import click
 
+from skerry.messages import say
+
 RUNS: Final = 3  # of each step on each side; the median counts
 TIMEOUT: Final = 60  # seconds for one run
 PATH: Final = f"/usr/local/bin:/usr/bin:/bin:{Path(sys.executable).resolve().parent}"
@@ -199,7 +201,7 @@ def demo(runs: int) -> None:
             show.report(step)
         show.host(place)
     except subprocess.TimeoutExpired:
-        sys.stderr.write(f"skerry demo: a step took more than {TIMEOUT} s: the host is too busy, or the system hangs\n")
+        say(f"skerry demo: a step took more than {TIMEOUT} s: the host is too busy, or the system hangs\n")
         sys.exit(1)
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from skerry.messages import say
 from skerry.options import Bind, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
@@ -18,9 +19,11 @@ def parse_bind(text: str) -> Bind:
     """``SRC[:DST[:ro|rw]]``; the place is by default the source's own. Raises UserError."""
     words = text.split(":")
     writes = Writes(words.pop()) if len(words) > 1 and words[-1] in ("ro", "rw") else Writes.LAYER
-    source, place = words[0], ":".join(words[1:])
+    source, place, *more = (*words, "") if len(words) == 1 else words
     if not source:
-        raise UserError(f"--bind {text}: no host directory: give SRC[:DST[:ro|rw]]")
+        raise UserError(f"--bind {text}: no host directory: give SRC[:/DST[:ro|rw]]")
+    if more:
+        raise UserError(f"--bind {text}: {more[-1]} is neither ro nor rw: give SRC[:/DST[:ro|rw]]")
     if place and not place.startswith("/"):
         raise UserError(f"--bind {text}: {place} is not an absolute path, ro or rw: give SRC[:/DST[:ro|rw]]")
     path = os.path.abspath(source)
@@ -111,6 +114,6 @@ def run(
         )
         status = system.run(options)
     except UserError as error:
-        sys.stderr.write(f"skerry: {error}\n")
+        say(f"skerry: {error}\n")
         status = error.status
     sys.exit(status)

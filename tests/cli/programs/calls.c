@@ -173,6 +173,10 @@ static void waits(void) {
 static void processes(void) {
   int status;
   siginfo_t info;
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGCHLD); /* it comes before or after a wait, as it happens */
+  sigprocmask(SIG_BLOCK, &ends, NULL);
   pid_t child = fork();
   if (!child)
     _exit(3);
