@@ -27,7 +27,7 @@ class Kernel:
         self.halted = False
         self.messages = 0
 
-    def first_task(self, emulation: Port[Thread]) -> tuple[Task, Thread]:
+    def first_task(self, emulation: Port) -> tuple[Task, Thread]:
         """An empty task whose traps go to ``emulation``, with one suspended thread. Raises OSError."""
         space, context = self.machine.new_space()
         task = Task(space, emulation)
@@ -43,7 +43,7 @@ class Kernel:
                 thread = trap.owner
                 if thread is not None:
                     self.messages += 1
-                    thread.task.emulation.send(thread)
+                    thread.task.emulation.send_system_call(thread)
             elif trap is not None:
                 trap.callback()
             server.run_ready()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Task:
     """An address space and what belongs to it. ``emulation`` is where its traps are redirected to (task_set_emulation); inherited."""
 
-    def __init__(self, space: AddressSpace, emulation: Port[Thread]) -> None:
+    def __init__(self, space: AddressSpace, emulation: Port) -> None:
         self.space = space
         self.emulation = emulation
         self.threads = 1

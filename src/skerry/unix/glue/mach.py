@@ -92,7 +92,7 @@ class MachPlatform:
 
     def __init__(self, kernel: Kernel) -> None:
         self.machine: Machine = kernel.machine
-        self.port: Port[Thread] = Port()
+        self.port = Port()
         self.on_death: Callable[[Task], None] = _ignore
         self._kernel = kernel
         self.monotonic = host.monotonic
@@ -118,6 +118,11 @@ class MachPlatform:
 
     def clock_page(self) -> int:
         return self.machine.vdso
+
+
+class _Receiver:
+    def __init__(self, receive: Callable[[Thread], None]) -> None:
+        self.system_call = self.exception = self.interruption = self.death = receive
 
 
 def _ignore(task: Task) -> None:
@@ -147,4 +152,4 @@ def serve(platform: MachPlatform, server: Server) -> None:
                     break
 
     platform.on_death = ended
-    platform.port.receive_with(receive)
+    platform.port.receive_traps(_Receiver(receive))
