@@ -84,7 +84,7 @@ class Statistics:
 
     def __init__(self) -> None:
         self._began = perf_counter_ns()
-        self._booted = self._began
+        self._booted = self._stopped = self._began
         self._calls: dict[str, _Call] = {}
         self._open: dict[Thread, _Open] = {}
         self._counts: Counter[str] = Counter()
@@ -105,6 +105,10 @@ class Statistics:
         self._booted = perf_counter_ns()
         self._loop = _MeasuredLoop(loop)
         return self._loop
+
+    def stop(self) -> None:
+        """The first process has ended."""
+        self._stopped = perf_counter_ns()
 
     def _timed(self, wait: Callable[[int], Any]) -> Callable[[int], Any]:
         def timed(deadline: int) -> Any:
@@ -194,8 +198,9 @@ class Statistics:
         rows = (
             ("start", boot, "machine, kernel, server and first program"),
             ("programs", self._waited, "they run or sleep, and the kernel waits"),
-            ("kernel", max(total - boot - self._waited - servers, 0), "takes traps, sends messages, ends"),
+            ("kernel", max(self._stopped - self._booted - self._waited - servers, 0), "takes traps and sends messages"),
             ("servers", servers, "Unix"),
+            ("end", ended - self._stopped, "memory and processes are given back"),
         )
         lines = [f"{'time':<14}{'ms':>10}{'share':>8}"]
         lines += [f"{name:<14}{time / 1e6:>10.1f}{100 * time / total:>7.1f}%   {note}" for name, time, note in rows]

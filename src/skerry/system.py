@@ -116,5 +116,9 @@ class _Run:
         serve(self.platform, self.server)
         with SignalRelay(self.machine, self.system):
             signals.resume(thread)
-            self.kernel.run(self.loop if self.statistics is None else self.statistics.measured(self.loop))
+            if self.statistics is None:
+                self.kernel.run(self.loop)
+            else:
+                self.kernel.run(self.statistics.measured(self.loop))
+                self.statistics.stop()
         return 128 + (self.status & 0x7F) if self.status & 0x7F else self.status >> 8
