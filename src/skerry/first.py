@@ -117,13 +117,21 @@ def _refusal(thread: Thread, name: bytes, text: str, error: LinuxError) -> UserE
     """Why the program cannot be executed: itself, or what it needs."""
     missing = error.errno in (linux.ENOENT, linux.ENOTDIR)
     if missing and not _exists(thread, name):
-        advice = "check the path: it is the name inside" if b"/" in name else "check the name, and PATH inside"
-        return UserError(f"{text}: not found: {advice}", NOT_FOUND)
+        return UserError(f"{text}: not found: {_advice(name)}", NOT_FOUND)
     if missing:
         return UserError(f"{text}: its interpreter (the #! line, or the loader of its libraries) is not found inside", NOT_FOUND)
     if error.errno == linux.EACCES:
         return UserError(f"{text}: Permission denied: make it executable (chmod +x), or run it by its interpreter", NOT_EXECUTABLE)
     return UserError(f"{text}: cannot be executed: {os.strerror(error.errno)}", NOT_EXECUTABLE)
+
+
+def _advice(name: bytes) -> str:
+    if b"/" not in name:
+        return "check the name, and PATH inside"
+    path = os.path.abspath(name)
+    if os.path.exists(path):
+        return f"it is there on the host, but not inside (/tmp is another one): add --bind {os.fsdecode(os.path.dirname(path))}"
+    return "check the path: it is the name inside"
 
 
 def _exists(thread: Thread, name: bytes) -> bool:

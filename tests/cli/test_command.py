@@ -17,6 +17,7 @@ from skerry.unix.syscalls.table import CALLS
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
 
+PYTHON = ("--bind", sys.prefix, "--", sys.executable)  # wherever it is installed, /tmp too
 WRITE = "echo new > file; echo $?; cat file; mkdir d; echo $?"
 
 
@@ -72,7 +73,7 @@ def test_environment_is_a_few_variables_and_what_was_given(skerry: Run, monkeypa
 
 def test_memory_limit_is_in_force(skerry: Run) -> None:
     assert skerry("run", "--memory", "300M", "--", "sh", "-c", "ulimit -v").stdout == f"{300 << 10}\n"
-    result = skerry("run", "--memory", "300M", "--", sys.executable, "-c", "bytearray(400 << 20)")
+    result = skerry("run", "--memory", "300M", *PYTHON, "-c", "bytearray(400 << 20)")
     assert (result.stderr.splitlines()[-1], result.returncode) == ("MemoryError", 1)
 
 
@@ -113,9 +114,9 @@ def test_stats_count_what_happened(skerry: Run) -> None:
     assert sum(shares) == pytest.approx(100, abs=0.5)
 
 
-def test_stats_name_calls_that_do_not_exist(skerry: Run, tmp_path: Path) -> None:
+def test_stats_name_calls_that_do_not_exist(skerry: Run) -> None:
     script = "import ctypes; [ctypes.CDLL(None).syscall(163, None) for _ in range(3)]"
-    result = skerry("run", "--stats", "--", sys.executable, "-c", script)
+    result = skerry("run", "--stats", *PYTHON, "-c", script)
     assert "acct (3)" in next(line for line in result.stderr.splitlines() if line.startswith("missing (ENOSYS)"))
 
 

@@ -49,6 +49,11 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], int, str]] = {
     "root is a file": (lambda d: ["--root", a_file(d), "true"], 125, "Not a directory: give a directory"),
     "program is not in PATH": (lambda d: ["nosuchprogram"], 127, "nosuchprogram: not found: check the name, and PATH inside"),
     "program is not at its path": (lambda d: ["/no/such/program"], 127, "/no/such/program: not found: check the path"),
+    "program is on the host only": (
+        lambda d: [program(d, b"")[-1]],
+        127,
+        "on the host, but not inside (/tmp is another one): add --bind /",
+    ),
     "program is not executable": (lambda d: program(d, b"#!/bin/sh\n", 0o644), 126, "Permission denied: make it executable"),
     "program is a directory": (lambda d: ["/usr/bin"], 126, "/usr/bin: Permission denied"),
     "program is for another machine": (lambda d: program(d, elf(AARCH64)), 126, "a program for AArch64: not x86-64"),
