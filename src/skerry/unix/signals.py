@@ -109,6 +109,9 @@ def send(process: Process, info: SignalInfo) -> None:
     signo = info.signo
     if process.exit_status is not None or not signo:
         return
+    if signo == linux.SIGKILL:
+        lifecycle.end_process(process, signo)  # at once: a hostile program can keep an interruption from arriving
+        return
     _continue_or_stop(process, signo)
     bit = 1 << (signo - 1)
     threads = process.threads.values()
@@ -133,6 +136,9 @@ def send_to_thread(thread: Thread, info: SignalInfo) -> None:
     """Send to one thread."""
     signo = info.signo
     if thread.dead or not signo:
+        return
+    if signo == linux.SIGKILL:
+        send(thread.process, info)
         return
     _continue_or_stop(thread.process, signo)
     if not thread.mask & (1 << (signo - 1)) and is_ignored(thread.process, signo):

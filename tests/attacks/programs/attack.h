@@ -30,7 +30,7 @@ static inline long raw6(long number, long a, long b, long c, long d, long e, lon
 }
 #define raw(number, a, b, c) raw6(number, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 
-/* Run attack() in a child; "name: how it ended" (a child that goes on for two seconds is killed: "killed"). */
+/* Run attack() in a child; "name: how it ended" (a child that goes on for a second is killed: "killed"). */
 __attribute__((unused)) static void in_child(const char *name, void (*attack)(long), long argument) {
   fflush(stdout);
   pid_t child = fork();
@@ -41,7 +41,7 @@ __attribute__((unused)) static void in_child(const char *name, void (*attack)(lo
   }
   int status = 0;
   struct timespec step = {0, 5000000};
-  int tries = 400;
+  int tries = 200;
   while (waitpid(child, &status, WNOHANG) == 0 && tries--)
     nanosleep(&step, NULL);
   if (tries < 0) {

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.abi.fault import Fault
 from skerry.lib.coroutine import NEVER, Interrupted, wait_any
 from skerry.unix import frames, signals
 from skerry.unix.arguments import c_int
@@ -75,7 +76,11 @@ def sys_rt_sigpending(thread: Thread, address: int, size: int) -> Result:
 
 def sys_rt_sigreturn(thread: Thread) -> Result:
     thread.call = -1
-    return frames.pop(thread)
+    try:
+        return frames.pop(thread)
+    except Fault:
+        signals.force(thread, signals.SignalInfo(linux.SIGSEGV))
+        return 0
 
 
 def sys_sigaltstack(thread: Thread, new: int, old: int) -> Result:
