@@ -12,6 +12,7 @@ from skerry.abi import linux
 from skerry.unix.arguments import c_int
 from skerry.unix.strace import names
 from skerry.unix.strace.kinds import (
+    Changed,
     Custom,
     Field,
     Flags,
@@ -177,4 +178,11 @@ def _clone_arguments(moment: Moment, address: int) -> str:
     return "{" + ", ".join(parts) + "}"
 
 
-CLONE_ARGUMENTS: Final = Custom(_clone_arguments)
+def _clone_results(moment: Moment, address: int) -> str | None:
+    words = moment.memory.read_words(address, 4)
+    if not words[0] & linux.CLONE_PARENT_SETTID:
+        return None
+    return f"{{parent_tid=[{struct.unpack('<i', moment.memory.read(words[3], 4))[0]}]}}"
+
+
+CLONE_ARGUMENTS: Final = Changed(Custom(_clone_arguments), Custom(_clone_results))

@@ -200,12 +200,18 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Read and written: written at the beginning, and `` => …`` at the end if it has changed."""
+    """Read and written: written at the beginning, and `` => …`` at the end if it has changed; ``later`` writes that otherwise."""
 
     kind: Kind
+    later: Kind | None = None
 
     def text(self, moment: Moment, word: int) -> str | None:
         return self.kind.text(moment, word)
+
+    def change(self, moment: Moment, word: int, before: str) -> str:
+        """What the end adds to ``before``."""
+        now = (self.later or self.kind).text(moment, word)
+        return "" if now is None or now == before else f" => {now}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class _Line:
         self.shown = False  # its beginning has been written
         self._parts: list[str] = []  # the arguments of the beginning
         self._next = 0  # index of the first argument of the end
-        self._changing = False  # the last argument of the beginning may be changed
+        self._changing: Changed | None = None  # the last argument of the beginning, if the call may change it
         for kind, word in zip(row.kinds, moment.words, strict=False):
             if isinstance(kind, After | Ending):
                 break
@@ -46,7 +46,7 @@ class _Line:
             if part is not None:
                 self._parts.append(part)
             if isinstance(kind, Changed):
-                self._changing = True
+                self._changing = kind
                 break
 
     def beginning(self) -> str:
@@ -69,9 +69,8 @@ class _Line:
         moment, kinds = self.moment, self.row.kinds
         moment.result = result
         change = ""
-        if self._changing and result >= 0:
-            now = kinds[self._next - 1].text(moment, moment.words[self._next - 1])
-            change = f" => {now}" if now != self._parts[-1] else ""
+        if self._changing is not None and result >= 0:
+            change = self._changing.change(moment, moment.words[self._next - 1], self._parts[-1])
         pairs = zip(kinds[self._next :], moment.words[self._next :], strict=False)
         return change, [part for kind, word in pairs if (part := kind.text(moment, word)) is not None]
 
