@@ -100,10 +100,25 @@ class FakeSpace:
     """An address space."""
 
     limit = 1 << 46
+    offsets = 512
 
     def __init__(self) -> None:
         self.pages: dict[int, Page] = {}
+        self.lent: dict[int, int] = {}
         self.destroyed = False
+
+    def lend_offset(self, descriptor: int, position: int) -> None:
+        self.lent[descriptor] = position
+
+    def offset(self, descriptor: int) -> int:
+        return self.lent[descriptor]
+
+    def move_offset(self, descriptor: int, seen: int, new: int) -> None:
+        if self.lent[descriptor] == seen:
+            self.lent[descriptor] = new
+
+    def recall_offset(self, descriptor: int) -> int:
+        return self.lent.pop(descriptor)
 
     def _page(self, address: int, access: int) -> Page:
         page = self.pages.get(address // PAGE)

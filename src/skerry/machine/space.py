@@ -36,6 +36,8 @@ class AddressSpace:
 
     __slots__ = ("host", "limit", "read", "read_into", "read_string", "write")
 
+    OFFSETS: Final = _host.OFFSET_COUNT  # descriptors whose offset can be lent (``host.lend_offset`` and its kin)
+
     def __init__(self, host: Space) -> None:
         self.host = host
         self.limit = _host.USER_LIMIT

@@ -104,6 +104,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     """Replace the thread's program. Whatever can be refused was refused before: an error from here on kills the process."""
     process = thread.process
     lifecycle.end_other_threads(thread)
+    process.files.recall()
     if process.memory.references > 1 or process.memory.space.contexts > 1:  # what else runs there must not meet the new program
         space, user = process.memory.space.new_space()
         old, process.memory = process.memory, Memory(space)

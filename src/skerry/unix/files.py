@@ -16,9 +16,33 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.inode import Inode
     from skerry.unix.process import Thread
-    from skerry.unix.substrate import MemoryObject
+    from skerry.unix.substrate import MemoryObject, UserSpace
 
 _DIRENT: Final = struct.Struct("<QqHB")
+
+
+class LentOffset:
+    """The offset of a description with one descriptor, while the program's emulation library moves it: a word that both share."""
+
+    __slots__ = ("_descriptor", "_seen", "_space")
+
+    def __init__(self, space: UserSpace, descriptor: int, position: int) -> None:
+        self._space = space
+        self._descriptor = descriptor
+        self._seen = position
+        space.lend_offset(descriptor, position)
+
+    def get(self) -> int:
+        self._seen = position = self._space.offset(self._descriptor)
+        return position
+
+    def set(self, position: int) -> None:
+        """Move it from where ``get`` saw it; a seek of the program that came between counts as the later one."""
+        self._space.move_offset(self._descriptor, self._seen, position)
+
+    def recall(self) -> int:
+        """End the loan; the last offset."""
+        return self._space.recall_offset(self._descriptor)
 
 
 class OpenFile:
@@ -28,9 +52,36 @@ class OpenFile:
         self.inode = inode
         self.flags = flags & ~(linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC)
         self.path = path  # absolute when it was opened; for /proc/self/fd
-        self.position = 0
+        self._position = 0
+        self._lent: LentOffset | None = None
         self.references = 0  # descriptors and mappings that hold it
         self.changed = WaitQueue()
+
+    @property
+    def position(self) -> int:
+        """The file offset."""
+        lent = self._lent
+        return self._position if lent is None else lent.get()
+
+    @position.setter
+    def position(self, position: int) -> None:
+        if self._lent is None:
+            self._position = position
+        else:
+            self._lent.set(position)
+
+    def lend(self, space: UserSpace, descriptor: int) -> None:
+        """Let the program move the offset itself; ``descriptor`` is the only one, and only the program in ``space`` has it."""
+        if self._lent is None:
+            self._lent = LentOffset(space, descriptor, self._position)
+
+    def recall(self) -> None:
+        """End the loan, if there is one: others are to see the offset."""
+        if self._lent is not None:
+            self._position = self._lent.recall()
+            self._lent = None
+
+    lendable = False  # whether lseek means no more than a new offset
 
     @property
     def readable(self) -> bool:
@@ -89,10 +140,12 @@ class OpenFile:
 
     def hold(self) -> None:
         """One more descriptor or mapping refers to this description."""
+        self.recall()
         self.references += 1
 
     def release(self) -> None:
         """One fewer; the last one closes it."""
+        self.recall()
         self.references -= 1
         if self.references == 0:
             if self.inode.whole_locks is not None:
@@ -105,6 +158,8 @@ class OpenFile:
 
 class RegularFile(OpenFile):
     """A regular file: its inode's contents, and a position."""
+
+    lendable = True
 
     def read(self, count: int) -> bytes | None:
         data = self.inode.read_at(self.position, count)
@@ -253,6 +308,11 @@ class FileTable:
             self._lowest = fd
         file.release()
         return file
+
+    def recall(self) -> None:
+        """End all loans of offsets: the table gets another user, or its program another space."""
+        for file in self.files.values():
+            file.recall()
 
     def copy(self) -> FileTable:
         """The table of a forked child."""

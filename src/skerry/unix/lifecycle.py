@@ -61,9 +61,11 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
 def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Thread:
     parent = thread.process
     memory = parent.memory
+    files = parent.files
     borrowed: Borrowed | None = None
     user: UserThread
     if flags & linux.CLONE_VM:
+        files.recall()
         memory.references += 1
         if flags & linux.CLONE_VFORK:
             borrowed = Borrowed(thread)
@@ -72,8 +74,8 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
             user = memory.space.new_thread(thread.user)
     else:
         memory, user = memory.fork(thread.user)
-    files = parent.files
     if flags & linux.CLONE_FILES:
+        files.recall()
         files.references += 1
     else:
         files = files.copy()

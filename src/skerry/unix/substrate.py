@@ -44,6 +44,7 @@ class UserSpace(Protocol):
     """The address space of a process. Ranges are whole pages; ``protection`` is PROT_* bits."""
 
     limit: int  # first address that is not the program's
+    offsets: int  # descriptors below it can have their offset lent
 
     @property
     def contexts(self) -> int:
@@ -83,6 +84,18 @@ class UserSpace(Protocol):
 
     def new_thread(self, like: UserThread) -> UserThread:
         """One more thread in this space, its registers (XSTATE and bases included) a copy of ``like``; not yet resumed."""
+
+    def lend_offset(self, descriptor: int, position: int, /) -> None:
+        """Let the program's emulation library answer lseek on ``descriptor`` without a trap, from ``position`` on."""
+
+    def offset(self, descriptor: int, /) -> int:
+        """Where the program has moved a lent offset (0 to 2^63-1)."""
+
+    def move_offset(self, descriptor: int, seen: int, new: int, /) -> None:
+        """Move a lent offset, unless the program has moved it since it was ``seen``."""
+
+    def recall_offset(self, descriptor: int, /) -> int:
+        """End the loan: lseek traps again. The last offset."""
 
     def cpu_time(self) -> int:
         """Processor time that the space's program has used, in nanoseconds."""

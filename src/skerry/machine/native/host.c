@@ -865,7 +865,56 @@ static void space_dealloc(Space *s) {
   PyObject_Free(s);
 }
 
+/* ---- File offsets that the program moves itself; what it wrote is an allegation, read once ---- */
+
+static uint64_t *offset_word(Space *s, PyObject *descriptor) {
+  size_t index = PyLong_AsSize_t(descriptor);
+  if (index >= OFFSET_COUNT) {
+    if (!PyErr_Occurred())
+      PyErr_Format(PyExc_IndexError, "no offset word for descriptor %zu", index);
+    return NULL;
+  }
+  return (uint64_t *)(s->pages + CHANNEL_SCRATCH + SCRATCH_OFFSETS) + index;
+}
+
+static PyObject *space_offset(Space *s, PyObject *descriptor) {
+  uint64_t *word = offset_word(s, descriptor);
+  return word ? PyLong_FromUnsignedLongLong(__atomic_load_n(word, __ATOMIC_SEQ_CST) >> 1) : NULL;
+}
+
+/* move_offset(descriptor, seen, new): from what was seen, or not at all: the program has moved it since */
+static PyObject *space_move_offset(Space *s, PyObject *const *args, Py_ssize_t count) {
+  if (count != 3)
+    return PyErr_Format(PyExc_TypeError, "move_offset(descriptor, seen, new)");
+  uint64_t *word = offset_word(s, args[0]);
+  uint64_t seen = PyLong_AsUnsignedLongLongMask(args[1]) << 1 | 1, new = PyLong_AsUnsignedLongLongMask(args[2]) << 1 | 1;
+  if (!word || PyErr_Occurred())
+    return NULL;
+  __atomic_compare_exchange_n(word, &seen, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  Py_RETURN_NONE;
+}
+
+static PyObject *space_lend_offset(Space *s, PyObject *const *args, Py_ssize_t count) {
+  if (count != 2)
+    return PyErr_Format(PyExc_TypeError, "lend_offset(descriptor, position)");
+  uint64_t *word = offset_word(s, args[0]);
+  uint64_t position = PyLong_AsUnsignedLongLongMask(args[1]);
+  if (!word || PyErr_Occurred())
+    return NULL;
+  __atomic_store_n(word, position << 1 | 1, __ATOMIC_SEQ_CST);
+  Py_RETURN_NONE;
+}
+
+static PyObject *space_recall_offset(Space *s, PyObject *descriptor) {
+  uint64_t *word = offset_word(s, descriptor);
+  return word ? PyLong_FromUnsignedLongLong(__atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST) >> 1) : NULL;
+}
+
 static PyMethodDef space_methods[] = {
+    {"offset", (PyCFunction)space_offset, METH_O, "The lent offset of a descriptor."},
+    {"move_offset", (PyCFunction)(void (*)(void))space_move_offset, METH_FASTCALL, "move_offset(descriptor, seen, new): unless it has moved."},
+    {"lend_offset", (PyCFunction)(void (*)(void))space_lend_offset, METH_FASTCALL, "lend_offset(descriptor, position): lseek no longer traps."},
+    {"recall_offset", (PyCFunction)space_recall_offset, METH_O, "End the loan: lseek traps again; the last offset."},
     {"read", (PyCFunction)(void (*)(void))space_read, METH_FASTCALL, "read(address, length) -> bytes; raises Fault."},
     {"read_into", (PyCFunction)(void (*)(void))space_read_into, METH_FASTCALL, "read_into(address, buffer); raises Fault."},
     {"write", (PyCFunction)(void (*)(void))space_write, METH_FASTCALL, "write(address, buffer); raises Fault."},
@@ -1291,6 +1340,7 @@ PyMODINIT_FUNC PyInit__host(void) {
       PyModule_AddIntConstant(m, "SYSTEM_CALL", CAUSE_SYSTEM_CALL) < 0 || PyModule_AddIntConstant(m, "FAULT", CAUSE_FAULT) < 0 ||
       PyModule_AddIntConstant(m, "INTERRUPTION", CAUSE_INTERRUPTION) < 0 || PyModule_AddIntConstant(m, "DEATH", CAUSE_DEATH) < 0 ||
       PyModule_AddObject(m, "USER_LIMIT", PyLong_FromUnsignedLongLong(STUB_BASE)) < 0 ||
+      PyModule_AddIntConstant(m, "OFFSET_COUNT", OFFSET_COUNT) < 0 ||
       PyModule_AddObject(m, "VDSO_BASE", PyLong_FromUnsignedLongLong(VDSO_BASE)) < 0)
     return NULL;
   return m;

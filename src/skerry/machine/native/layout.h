@@ -46,6 +46,8 @@
 
 /* In the scratch pages. */
 #define SCRATCH_THREAD_IDS 0x1000 /* uint32_t[CONTEXT_COUNT] */
+#define SCRATCH_OFFSETS 0x2000    /* uint64_t[OFFSET_COUNT]: file offsets that lseek moves without a trap; position * 2 + 1, 0: it traps */
+#define OFFSET_COUNT 512
 
 #define OP_THREAD 0x1000 /* start the context whose index is in argument 0 */
 #define OP_FORK 0x1001   /* copy this address space; descriptors 1 and 2 are the child's channel and socket */

@@ -10,6 +10,7 @@
 #include <ucontext.h>
 
 #define NR_FUTEX 202
+#define NR_LSEEK 8
 #define NR_GETPID 39
 #define NR_GETTID 186
 #define FUTEX_WAIT 0
@@ -40,6 +41,42 @@ static inline void wait_for_answer(struct context_header *context, struct doorbe
     host_futex(&context->state, FUTEX_WAIT, STATE_SLEEPING);
 }
 
+/* lseek on a descriptor whose offset is lent to the program: the word is the offset, whoever changes it does so at once. */
+static inline int move_offset(greg_t *registers) {
+  uint64_t descriptor = (uint32_t)registers[REG_RDI], whence = (uint32_t)registers[REG_RDX];
+  if (descriptor >= OFFSET_COUNT || whence > 1)
+    return 0;
+  uint64_t *word = (uint64_t *)(SCRATCH_BASE + SCRATCH_OFFSETS) + descriptor;
+  uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+  while (old & 1) {
+    int64_t position = registers[REG_RSI];
+    if (whence && __builtin_add_overflow(position, (int64_t)(old >> 1), &position))
+      return 0;
+    if (position < 0)
+      return 0;
+    if (__atomic_compare_exchange_n(word, &old, (uint64_t)position << 1 | 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+      registers[REG_RAX] = position;
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* The emulation library's own answers: 1 if the call is done. */
+static inline int answer(const struct identity *identity, greg_t *registers) {
+  switch (registers[REG_RAX]) {
+  case NR_GETPID:
+    registers[REG_RAX] = identity->pid;
+    return 1;
+  case NR_GETTID:
+    registers[REG_RAX] = identity->tid;
+    return 1;
+  case NR_LSEEK:
+    return move_offset(registers);
+  }
+  return 0;
+}
+
 __attribute__((used)) void stub_trap(int signo, siginfo_t *info, void *frame) {
   uint64_t area = (uint64_t)frame & ~(uint64_t)(CONTEXT_SIZE - 1);
   if (area - CONTEXTS_BASE >= CONTEXTS_SIZE)
@@ -50,16 +87,8 @@ __attribute__((used)) void stub_trap(int signo, siginfo_t *info, void *frame) {
   const struct identity *identity = (const struct identity *)(COMMAND_BASE + COMMAND_IDENTITY) + (area - CONTEXTS_BASE) / CONTEXT_SIZE;
   ucontext_t *state = frame;
 
-  if (signo == SIGSYS && identity->pid) { /* the emulation library's own answers */
-    if (state->uc_mcontext.gregs[REG_RAX] == NR_GETPID) {
-      state->uc_mcontext.gregs[REG_RAX] = identity->pid;
-      return;
-    }
-    if (state->uc_mcontext.gregs[REG_RAX] == NR_GETTID) {
-      state->uc_mcontext.gregs[REG_RAX] = identity->tid;
-      return;
-    }
-  }
+  if (signo == SIGSYS && identity->pid && answer(identity, state->uc_mcontext.gregs))
+    return;
   context->signo = signo;
   context->frame = (uint64_t)frame - area;
   context->info = (uint64_t)info - area;

@@ -33,6 +33,7 @@ class TaskSpace:
         self._task = task
         self._platform = platform
         self.limit = space.limit
+        self.offsets = space.OFFSETS
         self.read = space.read
         self.read_into = space.read_into
         self.write = space.write
@@ -44,6 +45,10 @@ class TaskSpace:
         self.move = translated(space.move)
         self.clear = translated(space.clear)
         self.flush = translated(space.flush)
+        self.offset = space.host.offset
+        self.move_offset = space.host.move_offset
+        self.lend_offset = space.host.lend_offset
+        self.recall_offset = space.host.recall_offset
         self._event = HostEvent(space.host.pidfd, self._ended)
         platform.machine.watch(self._event)
 

@@ -251,7 +251,15 @@ def sys_pwritev(thread: Thread, fd: int, address: int, count: int, offset: int) 
 
 
 def sys_lseek(thread: Thread, fd: int, offset: int, whence: int) -> Result:
-    return thread.process.files[c_int(fd)].seek(c_long(offset), whence)
+    process = thread.process
+    fd = c_int(fd)
+    files = process.files
+    file = files[fd]
+    position = file.seek(c_long(offset), whence)
+    memory = process.memory
+    if file.lendable and file.references == files.references == memory.references == 1 and fd < memory.space.offsets:
+        file.lend(memory.space, fd)
+    return position
 
 
 def sys_close(thread: Thread, fd: int) -> Result:
