@@ -24,18 +24,20 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import UserThread
     from skerry.unix.syscalls.table import Call
 
+CLONES: Final = frozenset(("fork", "vfork", "clone", "clone3"))
 SHOWN: Final = 25  # calls that are listed
 
 
 class _Call:
     """The calls of one name."""
 
-    __slots__ = ("count", "errors", "missing", "served", "waited", "waits")
+    __slots__ = ("clones", "count", "errors", "missing", "served", "waited", "waits")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, missing: bool) -> None:
         self.count = self.errors = self.waits = 0
         self.served = self.waited = 0  # ns
-        self.missing = False
+        self.missing = missing
+        self.clones = name in CLONES
 
 
 class _Open:
@@ -124,8 +126,7 @@ class Statistics:
         name = call.name if call is not None else f"syscall_{number:#x}"
         entry = self._calls.get(name)
         if entry is None:
-            entry = self._calls[name] = _Call()
-            entry.missing = call is None or call.handler is None
+            entry = self._calls[name] = _Call(name, call is None or call.handler is None)
         entry.count += 1
         self._open[thread] = _Open(entry)
 
@@ -149,7 +150,7 @@ class Statistics:
             call.served += elapsed
         if -4095 <= result < 0:
             call.errors += 1
-        elif result > 0 and call in (self._calls.get(name) for name in ("fork", "vfork", "clone", "clone3")):
+        elif result > 0 and call.clones:
             self._counts["processes" if result in self._system.processes else "threads"] += 1
 
     def signal(self, thread: Thread, info: SignalInfo) -> None:
@@ -172,8 +173,7 @@ class Statistics:
         own = resource.getrusage(resource.RUSAGE_SELF)
         counts = self._counts
         waits = sum(call.waits for call in self._calls.values())
-        execve = self._calls.get("execve", _Call())
-        executed = execve.count - execve.errors + 1
+        executed = 1 + sum(call.count - call.errors for name, call in self._calls.items() if name in ("execve", "execveat"))
         rows = (
             ("traps", self._machine.traps, f"{self._kernel.messages} as messages to the server"),
             ("system calls", sum(call.count for call in self._calls.values()), f"{waits} had to wait"),

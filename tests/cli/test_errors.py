@@ -112,6 +112,29 @@ def test_host_that_lacks_something_is_named(
     assert (said.count("\n"), words in said, caught.value.code) == (1, True, 125)
 
 
+def test_native_parts_that_are_not_built_are_named() -> None:
+    script = (
+        "import sys; sys.modules['skerry.machine._host'] = None; sys.argv = ['skerry', 'run', 'true']; from skerry.cli import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert result.stderr == "skerry: the native parts are not built for this Python: run make install, or pip install .\n"
+    assert result.returncode == 125
+
+
+def test_fault_of_our_own_is_told_from_the_programs_status(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def broken(options: object) -> int:
+        raise RuntimeError("an invariant")
+
+    monkeypatch.setattr("skerry.system.run", broken)
+    monkeypatch.setattr(sys, "argv", ["skerry", "run", "true"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    said = capfd.readouterr().err
+    assert caught.value.code == 125
+    assert "RuntimeError: an invariant" in said
+    assert said.endswith("skerry: this is a fault of Skerry, not of true: please report it with the lines above\n")
+
+
 def shell(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
 

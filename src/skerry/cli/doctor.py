@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from skerry.machine.requirements import Finding, Verdict, examine
+from skerry.cli.requirements import Finding, Verdict, examine
 from skerry.options import Options, UserError
 
 MARKS: Final = {Verdict.GOOD: "ok  ", Verdict.WEAK: "weak", Verdict.MISSING: "MISSING"}

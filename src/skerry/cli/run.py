@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -12,6 +13,7 @@ from skerry.messages import say
 from skerry.options import Bind, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
+OWN_FAILURE: Final = 125  # neither the program's status nor a signal's
 UNITS: Final = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -98,22 +100,35 @@ def run(
     skerry run --root ./rootfs -- /bin/sh                      another root
     skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
     """
-    from skerry import system
-
     try:
         options = Options(
             arguments=[os.fsencode(word) for word in command],
             root=os.fsencode(root),
             binds=[parse_bind(text) for text in bind],
             environment=make_environment(env),
-            directory=os.fsencode(cwd or _here()),
+            directory=os.fsencode(os.path.join(_here(), cwd)),
             directory_given=bool(cwd),
             memory=parse_size(memory) if memory else 0,
             strace=strace,
             stats=stats,
         )
-        status = system.run(options)
+        status = _system_run()(options)
     except UserError as error:
         say(f"skerry: {error}\n")
         status = error.status
+    except Exception:  # the last boundary: a failure of ours must not look like the program's status
+        import traceback
+
+        say(f"{traceback.format_exc()}skerry: this is a fault of Skerry, not of {command[0]}: please report it with the lines above\n")
+        status = OWN_FAILURE
     sys.exit(status)
+
+
+def _system_run() -> Callable[[Options], int]:
+    try:
+        from skerry import system
+    except ModuleNotFoundError as error:
+        if error.name == "skerry.machine._host":
+            raise UserError("the native parts are not built for this Python: run make install, or pip install .") from error
+        raise
+    return system.run

@@ -1,4 +1,4 @@
-"""What the machine needs of its host, and what makes it better: looked up without starting anything."""
+"""What Skerry needs of its host, and what makes it better: looked up without starting anything, and without the native parts."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _native_parts() -> Finding:
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent / "machine"
     built = bool(list(here.glob("_host.*.so"))) and (here / "stub").exists()
     compiler = shutil.which("cc") or shutil.which("gcc")
     if built:
