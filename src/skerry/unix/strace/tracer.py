@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.abi import registers as reg
+from skerry.unix import signals
 from skerry.unix.arguments import c_long
 from skerry.unix.strace import events, names, structures
 from skerry.unix.strace.kinds import ITEM_LIMIT, STRING_LIMIT, After, Changed, Ending, Moment, quoted
@@ -123,14 +124,14 @@ class Tracer:
         result = line.moment.result = c_long(result)
         self._finish(thread, line, result, self._result(thread, line, result))
         for info in self._later.pop(thread, ()):
-            self._say(thread, f"--- {names.signal_name(info.signo)} {events.signal_information(info.pack())} ---")
+            self._tell(thread, info)
 
     def signal(self, thread: Thread, info: SignalInfo) -> None:
         self._meet(thread)
         if thread in self._lines:
             self._later.setdefault(thread, []).append(info)
         elif info.signo != linux.SIGKILL:
-            self._say(thread, f"--- {names.signal_name(info.signo)} {events.signal_information(info.pack())} ---")
+            self._tell(thread, info)
 
     def fault(self, thread: Thread) -> None:
         """Nothing: its signal says it."""
@@ -172,6 +173,12 @@ class Tracer:
             self._write(self._prefix(thread) + line.beginning())
             line.shown = True
             self._speaking = thread
+
+    def _tell(self, thread: Thread, info: SignalInfo) -> None:
+        name = names.signal_name(info.signo)
+        self._say(thread, f"--- {name} {events.signal_information(info.pack())} ---")
+        if info.signo in signals.STOPS and thread.process.actions[info.signo].handler == signals.SIG_DFL:
+            self._say(thread, f"--- stopped by {name} ---")
 
     def _say(self, thread: Thread, text: str) -> None:
         self._interrupt()
