@@ -86,6 +86,7 @@ class _Run:
 
             self.tracer = Tracer(say, os.strerror)
             observers.append(self.tracer)
+            self.system.emulation = False
         if self.statistics is not None:
             observers.append(self.statistics)
             return self.statistics.measure(self.machine, self.kernel, self.system, BY_NUMBER, tuple(observers))

@@ -17,7 +17,6 @@ from skerry.unix.syscalls.table import CALLS
 PROGRAMS = Path(__file__).parent / "programs"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 PYTHON = {key: value for key, value in os.environ.items() if key.startswith("PYTHON")}  # of the command, not of the program
-NOT_TRAPPED = ("getpid(", "gettid(")  # answered in the program, without the kernel
 OTHERWISE = ("rseq(",)  # a call that Skerry does not have
 VOLATILE = (
     (r"0x[0-9a-f]{6,}", "ADDRESS"),
@@ -46,14 +45,14 @@ def histories(text: str) -> list[list[str]]:
             continue
         resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", said)
         calls[pid].append(begun[pid] + resumed.group(1) if resumed else said)
-    return [[plain(call) for call in history if not call.startswith((*NOT_TRAPPED, *OTHERWISE))] for history in calls.values()]
+    return [[plain(call) for call in history if not call.startswith(OTHERWISE)] for history in calls.values()]
 
 
 def plain(call: str) -> str:
     """The call without what differs from run to run."""
     for pattern, text in VOLATILE:
         call = re.sub(pattern, text, call)
-    call = re.sub(r"^((?:fork|vfork|clone|clone3|wait4|waitid|set_tid_address|getppid|rt_sigreturn)\(.*\) = )\d+$", r"\1PID", call)
+    call = re.sub(r"^((?:fork|vfork|clone|clone3|wait4|waitid|set_tid_address|getpid|gettid|getppid|rt_sigreturn)\(.*\) = )\d+$", r"\1PID", call)
     call = re.sub(r"^(wait4|kill|tkill|rt_sigqueueinfo)\(\d+", r"\1(PID", call)
     call = re.sub(r"^tgkill\(\d+, \d+", "tgkill(PID, PID", call)
     return re.sub(r"(si_pid|P_PID)(=|, )\d+", r"\1\2PID", call)

@@ -120,7 +120,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     else:
         process.memory.clear()
     user = thread.user
-    user.set_identity(process.pid, thread.tid)
+    lifecycle.lend_identity(thread)
     memory = process.memory
     base = PIE_BASE if program.image.kind == elf.ET_DYN else 0
     main = _load(memory, program.inode, program.image, base, program.path)

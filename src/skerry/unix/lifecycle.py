@@ -42,7 +42,7 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
     child.process.threads[pid] = child
     user = child.user
     user.owner = child
-    user.set_identity(child.process.pid, pid)
+    lend_identity(child)
     user.set(reg.RAX, 0)
     if stack:
         user.set(reg.RSP, stack)
@@ -95,6 +95,13 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
     return child
 
 
+def lend_identity(thread: Thread) -> None:
+    """Let the emulation library answer getpid and gettid on the thread's context."""
+    process = thread.process
+    if process.system.emulation:
+        thread.user.set_identity(process.pid, thread.tid)
+
+
 def give_back(child: Thread) -> None:
     """The vfork child leaves its parent's thread: the parent goes on with the child's pid."""
     borrowed = child.borrowed
@@ -107,7 +114,7 @@ def give_back(child: Thread) -> None:
         return
     user = parent.user
     user.owner = parent
-    user.set_identity(parent.process.pid, parent.tid)
+    lend_identity(parent)
     user.set_registers(borrowed.registers)
     user.set_xstate(borrowed.xstate)
     user.fs_base, user.gs_base = borrowed.fs_base, borrowed.gs_base

@@ -142,6 +142,7 @@ class System:
         self.boot_time = platform.realtime()
         self.first: Process | None = None
         self.observers: tuple[Observer, ...] = ()
+        self.emulation = True  # programs' emulation libraries answer what they can; False: every call traps, to be seen
         self.on_end: Callable[[int], Any] | None = None  # told the wait status of the first process
 
     def new_pid(self) -> int:

@@ -14,6 +14,7 @@ from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
 from skerry.unix.pipe import PipeEnd, make_pipe
+from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -257,16 +258,14 @@ def sys_lseek(thread: Thread, fd: int, offset: int, whence: int) -> Result:
     file = files[fd]
     position = file.seek(c_long(offset), whence)
     memory = process.memory
-    if file.lendable and file.references == files.references == memory.references == 1 and fd < memory.space.offsets:
+    unshared = file.references == files.references == memory.references == 1
+    if unshared and file.lendable and process.system.emulation and fd < memory.space.offsets:
         file.lend(memory.space, fd)
     return position
 
 
 def sys_close(thread: Thread, fd: int) -> Result:
-    files = thread.process.files
-    file = files.close(c_int(fd))
-    if file.inode.locks is not None:
-        file.inode.locks.release(thread.process)
+    thread.process.files.close(c_int(fd))
     return 0
 
 
@@ -330,9 +329,7 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
     if command == linux.F_SETFL:
         file.flags = file.flags & ~_SETTABLE | argument & _SETTABLE
         return 0
-    if command in (linux.F_GETLK, linux.F_SETLK, linux.F_SETLKW):
-        from skerry.unix.syscalls.locks import record_lock
-
+    if command in RECORD_LOCKS:
         return record_lock(thread, file, command, argument)
     if command in (linux.F_GETPIPE_SZ, linux.F_SETPIPE_SZ):
         if not isinstance(file, PipeEnd):
