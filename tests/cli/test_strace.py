@@ -15,6 +15,7 @@ from skerry.unix.strace.table import ROWS
 from skerry.unix.syscalls.table import CALLS
 
 PROGRAMS = Path(__file__).parent / "programs"
+FUZZER = PROGRAMS.parents[1] / "attacks" / "programs" / "fuzz.c"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 PYTHON = {key: value for key, value in os.environ.items() if key.startswith("PYTHON")}  # of the command, not of the program
 OTHERWISE = ("rseq(",)  # a call that Skerry does not have
@@ -52,7 +53,9 @@ def plain(call: str) -> str:
     """The call without what differs from run to run."""
     for pattern, text in VOLATILE:
         call = re.sub(pattern, text, call)
-    call = re.sub(r"^((?:fork|vfork|clone|clone3|wait4|waitid|set_tid_address|getpid|gettid|getppid|rt_sigreturn)\(.*\) = )\d+$", r"\1PID", call)
+    call = re.sub(
+        r"^((?:fork|vfork|clone|clone3|wait4|waitid|set_tid_address|getpid|gettid|getppid|rt_sigreturn)\(.*\) = )\d+$", r"\1PID", call
+    )
     call = re.sub(r"^(wait4|kill|tkill|rt_sigqueueinfo)\(\d+", r"\1(PID", call)
     call = re.sub(r"^tgkill\(\d+, \d+", "tgkill(PID, PID", call)
     return re.sub(r"(si_pid|P_PID)(=|, )\d+", r"\1\2PID", call)
@@ -137,6 +140,18 @@ def test_call_that_waits_is_shown_before_it_ends(tmp_path: Path) -> None:
     begun = next(i for i, line in enumerate(lines) if "wait4(-1,  <unfinished ...>" in line)
     ended = next(i for i, line in enumerate(lines) if "<... wait4 resumed>" in line)
     assert any("+++ exited with 0 +++" in line for line in lines[begun:ended])
+
+
+@pytest.mark.slow
+@pytest.mark.machine
+def test_hostile_arguments_do_not_break_the_trace(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    program = tmp_path / "fuzz"
+    subprocess.run(["cc", "-w", "-O1", str(FUZZER), "-o", str(program), "-pthread"], check=True)
+    text = inside(tmp_path, str(program), "7", "3000")
+    assert text.endswith("+++ exited with 0 +++\n")
+    assert text.count("\n") > 3000
 
 
 def test_every_call_that_exists_is_declared() -> None:

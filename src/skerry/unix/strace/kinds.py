@@ -225,10 +225,10 @@ class Text:
             return "NULL"
         try:
             data = moment.memory.read_string(word, PATH_LIMIT)
+            if data is None:
+                data = moment.memory.read(word, min(self.limit + 1, PATH_LIMIT))
         except Fault:
             return pointer(word)
-        if data is None:
-            data = moment.memory.read(word, self.limit + 1)
         return quoted(data[: self.limit], len(data) > self.limit)
 
 

@@ -34,7 +34,7 @@ UNSIGNED: Final = Number()
 HEX: Final = Number("#x", special={0: "0"})
 ADDRESS: Final = Custom(lambda moment, word: pointer(word))
 SIGNAL: Final = Custom(lambda moment, word: names.signal_name(word & 0xFFFFFFFF) if word & 0xFFFFFFFF else "0")
-SECOND: Final = 1_000_000_000
+LAST_DATE: Final = 221_845_392_000  # the year 9000
 
 # Times
 TIMESPEC: Final = Record(16, (Field("tv_sec", 0, "q", LONG), Field("tv_nsec", 8, "q", LONG)))
@@ -44,7 +44,9 @@ ITIMERSPEC: Final = Record(32, (Field("it_interval", 0, "", TIMESPEC), Field("it
 
 
 def date(seconds: int, fraction: int = 0, digits: int = 9) -> str:
-    """A time as a date, in the command's time zone."""
+    """A time as a date, in the command's time zone; a time before 1970 or after the year 9000 as the number that it is."""
+    if not 0 <= seconds < LAST_DATE:
+        return str(seconds)
     moment = datetime.fromtimestamp(seconds).astimezone()
     return f"{moment:%Y-%m-%dT%H:%M:%S}{f'.{fraction:0{digits}d}' if fraction else ''}{moment:%z}"
 

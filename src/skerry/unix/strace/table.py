@@ -54,7 +54,6 @@ ACCESS: Final = Flags(names.ACCESS, "F_OK")
 TIMESPEC: Final = structures.TIMESPEC
 TIMEVAL: Final = structures.TIMEVAL
 CLOCK: Final = Named(names.CLOCK)
-MASK_SIZE: Final = UNSIGNED
 FD_PAIR: Final = After(Items(4, "i", INT, fixed=2))
 READ: Final = After(Bytes())
 DAYTIME: Final = After(pointed("q", structures.DATE))
@@ -102,7 +101,7 @@ def _selected(time: Kind) -> Note:
     return note
 
 
-S: Final = events.SIGNAL_SET
+SIGNAL_SET: Final = events.SIGNAL_SET
 STAT: Final = After(structures.STAT)
 SIZE: Final = UNSIGNED
 IDS: Final = Items(4, "I", ID, count=0)
@@ -267,11 +266,11 @@ ROWS: Final[dict[str, Row]] = {
     "futex": Row(*commands.FUTEX),
     # Signals
     "rt_sigaction": Row(SIGNAL, events.SIGACTION, After(events.SIGACTION), SIZE),
-    "rt_sigprocmask": Row(Named(names.SIGNAL_HOW), S, After(S), SIZE),
-    "rt_sigpending": Row(After(S), SIZE),
+    "rt_sigprocmask": Row(Named(names.SIGNAL_HOW), SIGNAL_SET, After(SIGNAL_SET), SIZE),
+    "rt_sigpending": Row(After(SIGNAL_SET), SIZE),
     "rt_sigreturn": Row(commands.FRAME_MASK),
-    "rt_sigsuspend": Row(S, SIZE),
-    "rt_sigtimedwait": Row(S, After(events.SIGINFO), TIMESPEC, SIZE, note=lambda moment: names.signal_name(moment.result)),
+    "rt_sigsuspend": Row(SIGNAL_SET, SIZE),
+    "rt_sigtimedwait": Row(SIGNAL_SET, After(events.SIGINFO), TIMESPEC, SIZE, note=lambda moment: names.signal_name(moment.result)),
     "rt_sigqueueinfo": Row(INT, SIGNAL, events.SIGINFO),
     "rt_tgsigqueueinfo": Row(INT, INT, SIGNAL, events.SIGINFO),
     "sigaltstack": Row(events.STACK, After(events.STACK)),
@@ -289,19 +288,19 @@ ROWS: Final[dict[str, Row]] = {
     "timer_delete": Row(INT),
     # Waiting
     "poll": Row(events.POLL, WORD32, INT, note=_polled(0)),
-    "ppoll": Row(events.POLL, WORD32, TIMESPEC, S, SIZE, note=_polled(2)),
+    "ppoll": Row(events.POLL, WORD32, TIMESPEC, SIGNAL_SET, SIZE, note=_polled(2)),
     "select": Row(INT, *(events.FD_SET,) * 3, TIMEVAL, note=_selected(TIMEVAL)),
     "pselect6": Row(INT, *(events.FD_SET,) * 3, TIMESPEC, events.PSELECT_MASK, note=_selected(TIMESPEC)),
     "epoll_create": Row(INT),
     "epoll_create1": Row(Flags(names.EPOLL_CREATE)),
     "epoll_ctl": Row(FD, Named(names.EPOLL_COMMAND), FD, events.EPOLL_EVENT),
     "epoll_wait": Row(FD, EPOLLED, INT, INT),
-    "epoll_pwait": Row(FD, EPOLLED, INT, INT, S, SIZE),
-    "epoll_pwait2": Row(FD, EPOLLED, INT, TIMESPEC, S, SIZE),
+    "epoll_pwait": Row(FD, EPOLLED, INT, INT, SIGNAL_SET, SIZE),
+    "epoll_pwait2": Row(FD, EPOLLED, INT, TIMESPEC, SIGNAL_SET, SIZE),
     "eventfd": Row(WORD32),
     "eventfd2": Row(WORD32, Flags(names.EVENTFD)),
-    "signalfd": Row(FD, S, SIZE),
-    "signalfd4": Row(FD, S, SIZE, Flags(names.SIGNALFD)),
+    "signalfd": Row(FD, SIGNAL_SET, SIZE),
+    "signalfd4": Row(FD, SIGNAL_SET, SIZE, Flags(names.SIGNALFD)),
     "timerfd_create": Row(CLOCK, Flags(names.TIMERFD)),
     "timerfd_settime": Row(FD, Flags(names.TIMERFD_SET), structures.ITIMERSPEC, After(structures.ITIMERSPEC)),
     "timerfd_gettime": Row(FD, After(structures.ITIMERSPEC)),

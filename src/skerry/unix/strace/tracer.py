@@ -7,10 +7,12 @@ A call that ends at once is one line. One that waits shows its beginning; if oth
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.abi import registers as reg
+from skerry.abi.fault import Fault
 from skerry.unix import signals
 from skerry.unix.arguments import c_long
 from skerry.unix.strace import events, names, structures
@@ -207,5 +209,8 @@ class Tracer:
             if result == -linux.EINTR and (thread.restart or line.name in RESTARTS):
                 return "? " + RESTARTS.get(line.name, "ERESTARTSYS (To be restarted if SA_RESTART is set)")
             return f"-1 {names.error_name(-result)} ({self._describe(-result)})"
-        note = line.row.note(line.moment) if line.row.note is not None else ""
+        note = ""
+        if line.row.note is not None:
+            with suppress(Fault):
+                note = line.row.note(line.moment)
         return (line.row.result.text(line.moment, result) or "") + (f" ({note})" if note else "")
