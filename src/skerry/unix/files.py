@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.lib.coroutine import WaitQueue
 from skerry.unix.errors import LinuxError
+from skerry.unix.locks import LockOwner
 
 if TYPE_CHECKING:
     from skerry.unix.inode import Inode
@@ -45,10 +46,11 @@ class LentOffset:
         return self._space.recall_offset(self._descriptor)
 
 
-class OpenFile:
+class OpenFile(LockOwner):
     """An open file description (POSIX): what descriptors made by dup and fork share."""
 
     def __init__(self, inode: Inode, flags: int, path: bytes) -> None:
+        self.awaited = []
         self.inode = inode
         self.flags = flags & ~(linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC)
         self.path = path  # absolute when it was opened; for /proc/self/fd
@@ -150,6 +152,8 @@ class OpenFile:
         if self.references == 0:
             if self.inode.whole_locks is not None:
                 self.inode.whole_locks.release(self)
+            if self.inode.locks is not None:
+                self.inode.locks.release(self)
             self.close()
 
     def close(self) -> None:
@@ -256,10 +260,11 @@ class DirectoryFile(OpenFile):
         self.inode.sync()
 
 
-class FileTable:
+class FileTable(LockOwner):
     """The descriptors of a process (or of several, CLONE_FILES)."""
 
     def __init__(self, limit: int = 1024) -> None:
+        super().__init__()
         self.limit = limit  # RLIMIT_NOFILE
         self.files: dict[int, OpenFile] = {}
         self.close_on_exec: set[int] = set()
@@ -296,16 +301,20 @@ class FileTable:
         else:
             self.close_on_exec.discard(fd)
         if old is not None:
+            if old.inode.locks is not None:
+                old.inode.locks.release(self)
             old.release()
 
     def close(self, fd: int) -> OpenFile:
-        """Drop ``fd``; raises LinuxError(EBADF). The description is returned for the caller's own clean-up (locks)."""
+        """Drop ``fd``, and the table's record locks on its file; raises LinuxError(EBADF). The description is returned."""
         file = self.files.pop(fd, None)
         if file is None:
             raise LinuxError(linux.EBADF)
         self.close_on_exec.discard(fd)
         if fd < self._lowest:
             self._lowest = fd
+        if file.inode.locks is not None:
+            file.inode.locks.release(self)
         file.release()
         return file
 

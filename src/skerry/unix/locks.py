@@ -1,6 +1,7 @@
 """Byte-range locks of one file.
 
-An owner's locks do not overlap; locking a range replaces what the owner held of it. Owners are processes (fcntl) or open files (flock).
+An owner's locks do not overlap, and neighbours of one kind are one lock; locking a range replaces what the owner held of it. Owners are
+descriptor tables (fcntl: all threads of a process) or open files (flock, and fcntl's open file description locks).
 
 Source: fcntl(2), advisory record locking.
 """
@@ -14,13 +15,34 @@ from skerry.lib.coroutine import WaitQueue
 END: Final = 1 << 63  # of a lock to the end of the file, however it grows
 
 
+class LockOwner:
+    """Who can hold locks; ``awaited`` are the owners that it sleeps for, one for each of its threads that wait."""
+
+    def __init__(self) -> None:
+        self.awaited: list[LockOwner] = []
+
+    def waits_for(self, other: LockOwner) -> bool:
+        """Whether this can go on only after ``other`` did something."""
+        seen: set[LockOwner] = set()
+        waiting = [self]
+        while waiting:
+            owner = waiting.pop()
+            if owner is other:
+                return True
+            if owner not in seen:
+                seen.add(owner)
+                waiting.extend(owner.awaited)
+        return False
+
+
 class Lock:
-    """A held range, [start, end) bytes."""
+    """A held range, [start, end) bytes, taken by process ``pid`` (-1: by no process in particular)."""
 
-    __slots__ = ("end", "exclusive", "owner", "start")
+    __slots__ = ("end", "exclusive", "owner", "pid", "start")
 
-    def __init__(self, owner: object, start: int, end: int, exclusive: bool) -> None:
+    def __init__(self, owner: LockOwner, pid: int, start: int, end: int, exclusive: bool) -> None:
         self.owner = owner
+        self.pid = pid
         self.start = start
         self.end = end
         self.exclusive = exclusive
@@ -33,19 +55,27 @@ class FileLocks:
         self.held: list[Lock] = []
         self.changed = WaitQueue()
 
-    def conflict(self, owner: object, start: int, end: int, exclusive: bool) -> Lock | None:
-        """A lock of somebody else that is in the way."""
-        for lock in self.held:
-            if lock.owner is not owner and lock.start < end and start < lock.end and (exclusive or lock.exclusive):
-                return lock
-        return None
+    def conflict(self, owner: LockOwner, start: int, end: int, exclusive: bool) -> Lock | None:
+        """The first lock of somebody else that is in the way."""
+        found = [
+            lock
+            for lock in self.held
+            if lock.owner is not owner and lock.start < end and start < lock.end and (exclusive or lock.exclusive)
+        ]
+        return min(found, key=lambda lock: lock.start, default=None)
 
-    def lock(self, owner: object, start: int, end: int, exclusive: bool) -> None:
+    def lock(self, owner: LockOwner, pid: int, start: int, end: int, exclusive: bool) -> None:
         """Hold a range, in place of what the owner held of it; the caller has looked for conflicts."""
         self.unlock(owner, start, end)
-        self.held.append(Lock(owner, start, end, exclusive))
+        kept: list[Lock] = []
+        for lock in self.held:
+            if lock.owner is owner and lock.exclusive == exclusive and lock.start <= end and start <= lock.end:
+                start, end = min(start, lock.start), max(end, lock.end)
+            else:
+                kept.append(lock)
+        self.held = [*kept, Lock(owner, pid, start, end, exclusive)]
 
-    def unlock(self, owner: object, start: int, end: int) -> None:
+    def unlock(self, owner: LockOwner, start: int, end: int) -> None:
         """Let a range go; a lock that reaches beyond it is cut or split."""
         kept: list[Lock] = []
         for lock in self.held:
@@ -53,13 +83,13 @@ class FileLocks:
                 kept.append(lock)
                 continue
             if lock.start < start:
-                kept.append(Lock(owner, lock.start, start, lock.exclusive))
+                kept.append(Lock(owner, lock.pid, lock.start, start, lock.exclusive))
             if end < lock.end:
-                kept.append(Lock(owner, end, lock.end, lock.exclusive))
+                kept.append(Lock(owner, lock.pid, end, lock.end, lock.exclusive))
         self.held = kept
         self.changed.wake()
 
-    def release(self, owner: object) -> None:
+    def release(self, owner: LockOwner) -> None:
         """Let everything of ``owner`` go."""
         if self.held:
             self.unlock(owner, 0, END)

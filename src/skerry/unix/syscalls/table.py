@@ -128,7 +128,7 @@ CALLS: Final = (
     Call(69, "msgsnd"),
     Call(70, "msgrcv"),
     Call(71, "msgctl"),
-    Call(72, "fcntl", descriptors.sys_fcntl, PARTIAL, "no leases, no F_SETSIG, no OFD locks"),
+    Call(72, "fcntl", descriptors.sys_fcntl, PARTIAL, "no leases, no F_SETSIG"),
     Call(73, "flock", locks.sys_flock, FULL),
     Call(74, "fsync", descriptors.sys_fsync, FULL),
     Call(75, "fdatasync", descriptors.sys_fsync, FULL),

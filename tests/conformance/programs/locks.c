@@ -44,7 +44,7 @@ int main(void) {
 
   puts("-- flock");
   int other = open("locked", O_RDWR);
-  SHOW(flock(fd, LOCK_EX)); SHOW(flock(other, LOCK_EX | LOCK_NB)); SHOW(flock(other, LOCK_SH | LOCK_NB)); SHOW(flock(fd, LOCK_SH)); SHOW(flock(other, LOCK_SH | LOCK_NB)); SHOW(flock(fd, LOCK_EX | LOCK_NB)); SHOW(flock(other, LOCK_UN)); SHOW(flock(fd, LOCK_EX | LOCK_NB)); SHOW(flock(fd, 99)); SHOW(flock(99, LOCK_SH));
+  SHOW(flock(fd, LOCK_EX)); SHOW(flock(other, LOCK_EX | LOCK_NB)); SHOW(flock(other, LOCK_SH | LOCK_NB)); SHOW(flock(fd, LOCK_SH)); SHOW(flock(other, LOCK_SH | LOCK_NB)); SHOW(flock(fd, LOCK_EX | LOCK_NB)); SHOW(flock(other, LOCK_UN)); SHOW(flock(fd, LOCK_EX | LOCK_NB)); SHOW(flock(fd, 16)); SHOW(flock(99, LOCK_SH));
   CHILD("inherited", SHOW(flock(fd, LOCK_UN)); SHOW(flock(other, LOCK_EX | LOCK_NB)));
 
   puts("-- open file descriptions");
