@@ -6,10 +6,10 @@ A system without statistics holds none of this. Times are wall-clock nanoseconds
 
 from __future__ import annotations
 
-import errno
 import resource
 from collections import Counter
 from collections.abc import Callable
+from textwrap import wrap
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from skerry.unix.syscalls.table import Call
 
 CLONES: Final = frozenset(("fork", "vfork", "clone", "clone3"))
+UNKNOWN: Final = "unknown numbers"  # one entry: a program can make up four billion
+WIDTH: Final = 100
 SHOWN: Final = 25  # calls that are listed
 
 
@@ -123,7 +125,7 @@ class Statistics:
 
     # The observer
     def enter(self, thread: Thread, number: int, call: Call | None) -> None:
-        name = call.name if call is not None else f"syscall_{number:#x}"
+        name = call.name if call is not None else UNKNOWN
         entry = self._calls.get(name)
         if entry is None:
             entry = self._calls[name] = _Call(name, call is None or call.handler is None)
@@ -226,4 +228,5 @@ class Statistics:
 
     def _missing(self) -> list[str]:
         missing = [f"{name} ({call.count})" for name, call in sorted(self._calls.items()) if call.missing]
-        return [f"missing ({errno.errorcode[errno.ENOSYS]}): {', '.join(missing)}"] if missing else []
+        text = f"missing (ENOSYS): {', '.join(missing)}"
+        return wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False) if missing else []
