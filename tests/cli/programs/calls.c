@@ -216,6 +216,9 @@ static void facts(void) {
   syscall(SYS_gettimeofday, work, NULL);
   syscall(SYS_clock_gettime, CLOCK_MONOTONIC_COARSE, work);
   sched_getscheduler(0);
+  sched_get_priority_max(SCHED_FIFO);
+  sched_get_priority_min(SCHED_RR);
+  sched_get_priority_min(77);
   getpriority(PRIO_PROCESS, 0);
   getrandom(buffer, 0, GRND_NONBLOCK);
   syscall(SYS_arch_prctl, 0x1003, work);

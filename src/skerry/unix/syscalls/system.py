@@ -188,8 +188,21 @@ def sys_sched_getparam(thread: Thread, pid: int, address: int) -> int:
     return 0
 
 
-def sys_sched_get_priority(thread: Thread, policy: int) -> int:
-    return 0
+def sys_sched_get_priority_max(thread: Thread, policy: int) -> int:
+    return _priority(policy, 99)
+
+
+def sys_sched_get_priority_min(thread: Thread, policy: int) -> int:
+    return _priority(policy, 1)
+
+
+def _priority(policy: int, real_time: int) -> int:
+    """The bound of a policy's static priorities (sched(7)). Raises EINVAL."""
+    if policy in (linux.SCHED_FIFO, linux.SCHED_RR):
+        return real_time
+    if policy in (linux.SCHED_OTHER, linux.SCHED_BATCH, linux.SCHED_IDLE):
+        return 0
+    raise LinuxError(linux.EINVAL)
 
 
 def sys_getpriority(thread: Thread, which: int, who: int) -> int:
