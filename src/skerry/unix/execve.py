@@ -24,6 +24,7 @@ PIE_BASE: Final = 0x5555_5555_4000
 STACK_LIMIT: Final = 8 << 20
 ARGUMENT_LIMIT: Final = 2 << 20
 SCRIPT_DEPTH: Final = 4
+WORD: Final = (1 << 64) - 1
 HEAD: Final = 4096  # bytes of a file that are looked at
 CAPABILITIES: Final = 0x178BFBFF  # AT_HWCAP: CPUID leaf 1, EDX of every x86-64
 PLATFORM: Final = b"x86_64\0"
@@ -42,8 +43,8 @@ class _Loaded:
 
     def __init__(self, base: int, image: elf.Image) -> None:
         first = image.loads[0]
-        self.entry = base + image.entry
-        self.headers = base + first.address - first.offset + image.headers_offset
+        self.entry = (base + image.entry) & WORD  # where headers lie, the program finds out
+        self.headers = (base + first.address - first.offset + image.headers_offset) & WORD
         self.header_count = image.header_count
         self.end = max(base + s.address + s.memory_size for s in image.loads)
         self.base = base
@@ -62,7 +63,7 @@ class Program:
             head = self.inode.read_at(0, HEAD)
             if head[:2] != b"#!":
                 break
-            line = head[2:].split(b"\n", 1)[0][:253].strip(b" \t")
+            line = head[2:].split(b"\n", 1)[0][:253].split(b"\0", 1)[0].strip(b" \t")
             interpreter, _, argument = line.partition(b" ") if b" " in line else line.partition(b"\t")
             if not interpreter:
                 raise NotAProgram("its #! line names no interpreter")
@@ -75,7 +76,7 @@ class Program:
         self.interpreter: Inode | None = None
         for segment in self.image.segments:
             if segment.kind == elf.PT_INTERP:
-                name = self.inode.read_at(segment.offset, min(segment.file_size, HEAD)).rstrip(b"\0")
+                name = self.inode.read_at(segment.offset, min(segment.file_size, HEAD)).split(b"\0", 1)[0]
                 self.interpreter = _find(thread, name, thread.process.place.cwd, True)
                 self.interpreter_image = _parse(self.interpreter.read_at(0, HEAD))
 
