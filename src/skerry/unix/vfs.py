@@ -91,6 +91,8 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
             continue
         child = here.children.get(name)
         if child is None:
+            if name in here.children and not parts:  # known to be missing
+                return Name(here, name, None, trailing, lasting)
             lasting = False
             try:
                 child = here.lookup(name)

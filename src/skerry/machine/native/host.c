@@ -67,6 +67,7 @@ typedef struct {
   PyObject *events[256];           /* what the watcher saw: strong references held by watched */
   unsigned event_head, event_tail;
   PyObject *watched;               /* dict: descriptor -> object */
+  PyObject *when_idle;             /* to be returned by wait before it next sleeps, or NULL */
   uint64_t traps, wakes, host_calls;
   uint64_t recheck_due;            /* monotonic */
   int dying[DYING_COUNT];          /* pidfds of killed processes that were not reaped yet, oldest first */
@@ -1059,6 +1060,11 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     uint64_t now = monotonic();
     if (now >= deadline)
       Py_RETURN_NONE;
+    if (m->when_idle) {
+      PyObject *object = m->when_idle;
+      m->when_idle = NULL;
+      return object;
+    }
     if (now >= m->recheck_due) {
       recheck(m);
       m->recheck_due = now + RECHECK_NS;
@@ -1098,6 +1104,12 @@ static PyObject *machine_watch(Machine *m, PyObject *args) {
   if (epoll_ctl(m->epoll_descriptor, EPOLL_CTL_MOD, descriptor, &event) < 0 &&
       epoll_ctl(m->epoll_descriptor, EPOLL_CTL_ADD, descriptor, &event) < 0)
     return host_error("watch");
+  Py_RETURN_NONE;
+}
+
+/* when_idle(object): wait returns it once, when it has spun in vain and would sleep */
+static PyObject *machine_when_idle(Machine *m, PyObject *object) {
+  Py_XSETREF(m->when_idle, Py_NewRef(object));
   Py_RETURN_NONE;
 }
 
@@ -1277,6 +1289,7 @@ static void machine_dealloc(Machine *m) {
   if (m->doorbell_descriptor >= 0)
     close(m->doorbell_descriptor);
   Py_CLEAR(m->watched);
+  Py_CLEAR(m->when_idle);
   Py_TYPE(m)->tp_free((PyObject *)m);
 }
 
@@ -1285,6 +1298,7 @@ static PyMethodDef machine_methods[] = {
     {"wait", (PyCFunction)machine_wait, METH_O, "The next trap or host event; None at the deadline."},
     {"watch", (PyCFunction)machine_watch, METH_VARARGS, "Have wait return an object once when a descriptor is ready."},
     {"unwatch", (PyCFunction)machine_unwatch, METH_O, "Stop watching a descriptor."},
+    {"when_idle", (PyCFunction)machine_when_idle, METH_O, "Have wait return an object once, instead of sleeping."},
     {"place", (PyCFunction)machine_place, METH_VARARGS, "Where the kernel and the contexts run, and how long they spin."},
     {"close", (PyCFunction)machine_close, METH_NOARGS, "Stop the watcher."},
     {NULL},
