@@ -18,9 +18,8 @@ def memory_bytes() -> tuple[int, int]:
 
 
 def cpu_time(pid: int) -> int:
-    """Processor time that a host process has used (ns)."""
+    """Processor time that a host process has used (ns); 0 if there is none."""
     try:
-        words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return time.clock_gettime_ns(~pid << 3 | 2)  # its clock: clock_getcpuclockid(3)
     except OSError:
         return 0
-    return (int(words[11]) + int(words[12])) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
-from skerry.unix import futex, signals
+from skerry.unix import accounting, futex, signals
 from skerry.unix.errors import LinuxError
 from skerry.unix.process import Borrowed, Place, Process, Thread
 
@@ -90,6 +90,8 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
     process.no_new_privileges = parent.no_new_privileges
     father.children.append(process)
     parent.system.processes[pid] = process
+    if linux.RLIMIT_CPU in process.limits:
+        accounting.limit(process)
     child = Thread(process, pid, user)
     child.borrowed = borrowed
     return child
@@ -174,6 +176,7 @@ def end_process(process: Process, status: int) -> None:
     process.exit_status = status
     process.stopped = 0
     memory = process.memory
+    accounting.end(process)
     shared = memory.references > 1
     borrowers = [thread for thread in process.threads.values() if thread.borrowed is not None]
     for thread in list(process.threads.values()):

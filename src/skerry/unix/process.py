@@ -11,6 +11,7 @@ from skerry.unix.futex import Futexes
 from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
+    from skerry.unix.accounting import IntervalTimer, ProcessorTimer
     from skerry.unix.console import Terminal
     from skerry.unix.files import FileTable
     from skerry.unix.fs.tmpfs import Directory
@@ -82,6 +83,14 @@ class Process:
         self.stopped = 0  # by which signal
         self.change: int | None = None  # a stop or continuation that wait has not reported, as a wait status
         self.child_changed = WaitQueue()
+        self.time_used = 0  # processor time, ns, once dead
+        self.children_time_used = 0  # of children that were waited for
+        self.limit_timer: ProcessorTimer | None = None  # RLIMIT_CPU
+        self.interval_timers: dict[int, IntervalTimer] = {}  # ITIMER_VIRTUAL, ITIMER_PROF
+        self.nice: int = parent.nice if parent else 0
+        self.io_priority: int = parent.io_priority if parent else 0
+        self.policy: int = parent.policy if parent else linux.SCHED_OTHER
+        self.static_priority: int = parent.static_priority if parent else 0
         self.alarm_due = 0  # ns; 0: none
         self.alarm_interval = 0
         self.started = system.platform.monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
-from skerry.unix import lifecycle
+from skerry.unix import accounting, lifecycle
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import ARGUMENT_LIMIT, Program, execute
@@ -124,6 +124,7 @@ def _take(child: Process, keep: bool) -> None:
     if keep:
         return
     if child.exit_status is not None:
+        accounting.waited_for(child)
         lifecycle.reap(child)
     else:
         child.change = None
@@ -160,7 +161,7 @@ def _report_wait4(thread: Thread, found: tuple[Process, int], status: int, usage
     if status:
         memory.write(status, struct.pack("<I", value))
     if usage:
-        memory.write(usage, bytes(144))
+        memory.write(usage, accounting.usage(child.time_used + child.children_time_used, 0))
     _take(child, False)
     return child.pid
 
@@ -175,17 +176,17 @@ def sys_waitid(thread: Thread, kind: int, number: int, info: int, options: int, 
             thread.process.memory.write(info, bytes(128))
         return 0
     if found is None:
-        return _waitid_later(thread, which, info, options)
-    return _report_waitid(thread, found, info, options)
+        return _waitid_later(thread, which, info, options, usage)
+    return _report_waitid(thread, found, info, options, usage)
 
 
-async def _waitid_later(thread: Thread, which: int, info: int, options: int) -> int:
+async def _waitid_later(thread: Thread, which: int, info: int, options: int, usage: int) -> int:
     while (found := _look(thread.process, which, options, bool(options & linux.WEXITED))) is None:
         await thread.process.child_changed.wait()
-    return _report_waitid(thread, found, info, options)
+    return _report_waitid(thread, found, info, options, usage)
 
 
-def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, options: int) -> int:
+def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, options: int, usage: int) -> int:
     child, status = found
     if status == CONTINUED:
         code, value = linux.CLD_CONTINUED, linux.SIGCONT
@@ -198,6 +199,8 @@ def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, option
     if info:
         packed = struct.pack("<iiiiiIi", linux.SIGCHLD, 0, code, 0, child.pid, child.credentials.uid, value)
         thread.process.memory.write(info, packed.ljust(128, b"\0"))
+    if usage:
+        thread.process.memory.write(usage, accounting.usage(child.time_used + child.children_time_used, 0))
     _take(child, bool(options & linux.WNOWAIT))
     return 0
 

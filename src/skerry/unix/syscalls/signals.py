@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import NEVER, Interrupted, wait_any
-from skerry.unix import frames, signals
+from skerry.unix import accounting, frames, signals
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.futex import deadline_of
@@ -243,31 +243,48 @@ def sys_alarm(thread: Thread, seconds: int) -> Result:
     return (left + SECOND - 1) // SECOND
 
 
-def _current_timer(process: Process) -> bytes:
-    left = max(1000, process.alarm_due - process.system.platform.monotonic()) if process.alarm_due else 0
-    parts = (process.alarm_interval // SECOND, process.alarm_interval % SECOND // 1000, left // SECOND, left % SECOND // 1000)
-    return struct.pack("<4q", *parts)
+def _current_timer(process: Process, which: int) -> bytes:
+    """struct itimerval."""
+    interval = left = 0
+    if which != linux.ITIMER_REAL:
+        timer = process.interval_timers.get(which)
+        if timer is not None:
+            interval, left = timer.interval, timer.left()
+    elif process.alarm_due:
+        interval, left = process.alarm_interval, max(1000, process.alarm_due - process.system.platform.monotonic())
+    return struct.pack("<4q", interval // SECOND, interval % SECOND // 1000, left // SECOND, left % SECOND // 1000)
+
+
+def _set_processor_timer(process: Process, which: int, value: int, interval: int) -> None:
+    timer = process.interval_timers.pop(which, None)
+    if timer is not None:
+        timer.cancel()
+    if value:
+        signo = linux.SIGVTALRM if which == linux.ITIMER_VIRTUAL else linux.SIGPROF
+        process.interval_timers[which] = accounting.IntervalTimer(process, signo, value, interval)
 
 
 def sys_getitimer(thread: Thread, which: int, address: int) -> Result:
     if which > linux.ITIMER_PROF:
         raise LinuxError(linux.EINVAL)
-    value = _current_timer(thread.process) if which == linux.ITIMER_REAL else bytes(32)
-    thread.process.memory.write(address, value)
+    thread.process.memory.write(address, _current_timer(thread.process, which))
     return 0
 
 
 def sys_setitimer(thread: Thread, which: int, new: int, old: int) -> Result:
     process = thread.process
-    if which != linux.ITIMER_REAL:
-        raise LinuxError(linux.ENOSYS if which <= linux.ITIMER_PROF else linux.EINVAL)
-    before = _current_timer(process)
+    if which > linux.ITIMER_PROF:
+        raise LinuxError(linux.EINVAL)
+    before = _current_timer(process, which)
     if new:
         a, b, c, d = struct.unpack("<4q", process.memory.read(new, 32))
         if min(a, b, c, d) < 0 or max(b, d) >= 1_000_000:
             raise LinuxError(linux.EINVAL)
         value, interval = min(c * SECOND + d * 1000, NEVER), min(a * SECOND + b * 1000, NEVER)
-        _set_alarm(process, process.system.platform.monotonic() + value if value else 0, interval)
+        if which == linux.ITIMER_REAL:
+            _set_alarm(process, process.system.platform.monotonic() + value if value else 0, interval)
+        else:
+            _set_processor_timer(process, which, value, interval)
     if old:
         process.memory.write(old, before)
     return 0

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.unix import accounting
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 
@@ -75,6 +76,8 @@ def sys_prlimit64(thread: Thread, pid: int, which: int, new: int, old: int) -> i
             target.files.limit = min(soft, 1048576)
         elif which == linux.RLIMIT_AS:
             target.memory.limit = soft
+        elif which == linux.RLIMIT_CPU:
+            accounting.limit(target)
     if old:
         process.memory.write(old, struct.pack("<QQ", *before))
     return 0
@@ -89,12 +92,15 @@ def sys_setrlimit(thread: Thread, which: int, address: int) -> int:
 
 
 def sys_getrusage(thread: Thread, who: int, address: int) -> int:
-    if c_int(who) not in (linux.RUSAGE_SELF, linux.RUSAGE_CHILDREN, linux.RUSAGE_THREAD):
+    process = thread.process
+    who = c_int(who)
+    if who not in (linux.RUSAGE_SELF, linux.RUSAGE_CHILDREN, linux.RUSAGE_THREAD):
         raise LinuxError(linux.EINVAL)
-    used = thread.process.memory.space.cpu_time() if c_int(who) != linux.RUSAGE_CHILDREN else 0
-    seconds, rest = divmod(used, 1_000_000_000)
-    packed = struct.pack("<5q", seconds, rest // 1000, 0, 0, thread.process.memory.total() >> 10)
-    thread.process.memory.write(address, packed.ljust(144, b"\0"))
+    if who == linux.RUSAGE_CHILDREN:
+        packed = accounting.usage(process.children_time_used, 0)
+    else:
+        packed = accounting.usage(accounting.used(process), process.memory.total())
+    process.memory.write(address, packed)
     return 0
 
 
@@ -158,62 +164,6 @@ def sys_umask(thread: Thread, mask: int) -> int:
     place = thread.process.place
     before, place.umask = place.umask, mask & 0o777
     return before
-
-
-def sys_sched_yield(thread: Thread) -> int:
-    return 0
-
-
-def sys_sched_getaffinity(thread: Thread, pid: int, size: int, address: int) -> int:
-    if size < 8 or size % 8:
-        raise LinuxError(linux.EINVAL)
-    mask = (1 << thread.process.system.platform.processors()) - 1
-    thread.process.memory.write(address, mask.to_bytes(8, "little"))
-    return 8
-
-
-def sys_sched_setaffinity(thread: Thread, pid: int, size: int, address: int) -> int:
-    mask = int.from_bytes(thread.process.memory.read(address, min(size, 128)), "little")
-    if not mask & (1 << thread.process.system.platform.processors()) - 1:
-        raise LinuxError(linux.EINVAL)
-    return 0
-
-
-def sys_sched_getscheduler(thread: Thread, pid: int) -> int:
-    return linux.SCHED_OTHER
-
-
-def sys_sched_getparam(thread: Thread, pid: int, address: int) -> int:
-    thread.process.memory.write(address, bytes(4))
-    return 0
-
-
-def sys_sched_get_priority_max(thread: Thread, policy: int) -> int:
-    return _priority(policy, 99)
-
-
-def sys_sched_get_priority_min(thread: Thread, policy: int) -> int:
-    return _priority(policy, 1)
-
-
-def _priority(policy: int, real_time: int) -> int:
-    """The bound of a policy's static priorities (sched(7)). Raises EINVAL."""
-    if policy in (linux.SCHED_FIFO, linux.SCHED_RR):
-        return real_time
-    if policy in (linux.SCHED_OTHER, linux.SCHED_BATCH, linux.SCHED_IDLE):
-        return 0
-    raise LinuxError(linux.EINVAL)
-
-
-def sys_getpriority(thread: Thread, which: int, who: int) -> int:
-    return 20
-
-
-def sys_getcpu(thread: Thread, processor: int, node: int) -> int:
-    for address in (processor, node):
-        if address:
-            thread.process.memory.write(address, bytes(4))
-    return 0
 
 
 def sys_personality(thread: Thread, value: int) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Interrupted, sleep_until
+from skerry.unix import accounting
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.futex import deadline_of
@@ -29,8 +30,13 @@ def read_clock(thread: Thread, clock: int) -> int:
         return platform.realtime()
     if clock in _MONOTONIC:
         return platform.monotonic()
-    if clock in (linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID) or clock < 0:
-        return thread.process.memory.space.cpu_time()
+    if clock in (linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID):
+        return accounting.used(thread.process)
+    if clock < 0:
+        pid = ~(clock >> 3)
+        for process in thread.process.system.processes.values():
+            if not pid or pid in process.threads:
+                return accounting.used(process if pid else thread.process)
     raise LinuxError(linux.EINVAL)
 
 
@@ -88,6 +94,6 @@ async def _sleep(thread: Thread, deadline: int, left: int) -> int:
 def sys_times(thread: Thread, address: int) -> Result:
     platform = thread.process.system.platform
     if address:
-        ticks = thread.process.memory.space.cpu_time() // 10_000_000
-        thread.process.memory.write(address, struct.pack("<4q", ticks, 0, 0, 0))
+        own, children = accounting.used(thread.process), thread.process.children_time_used
+        thread.process.memory.write(address, struct.pack("<4q", own // 10_000_000, 0, children // 10_000_000, 0))
     return platform.monotonic() // 10_000_000

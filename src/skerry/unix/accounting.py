@@ -1,0 +1,115 @@
+"""Processor time: what processes used, and the limits and timers on it.
+
+A process's time is that of the host process that runs it, user and system together: what the Unix server does for it is not counted, and
+all is reported as user time. Times of children count once they were waited for.
+
+Source: getrusage(2), setrlimit(2) RLIMIT_CPU, setitimer(2).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix import signals
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Process
+
+SECOND: Final = 1_000_000_000
+TICK: Final = 10_000_000  # ns: how exact limits and timers are
+
+
+def used(process: Process) -> int:
+    """Nanoseconds that the process has used itself."""
+    return process.memory.space.cpu_time() if process.exit_status is None else process.time_used
+
+
+def end(process: Process) -> None:
+    """The process dies: keep what it used; called while its memory lives."""
+    if process.memory.references == 1:
+        process.time_used = process.memory.space.cpu_time()
+
+
+def waited_for(child: Process) -> None:
+    """The parent has waited: the child's time, and that of its children, is the parent's children's."""
+    if child.parent is not None:
+        child.parent.children_time_used += child.time_used + child.children_time_used
+
+
+def usage(time: int, size: int) -> bytes:
+    """struct rusage of ``time`` ns and ``size`` bytes of memory; the rest is zero."""
+    seconds, rest = divmod(time, SECOND)
+    return struct.pack("<5q", seconds, rest // 1000, 0, 0, size >> 10).ljust(144, b"\0")
+
+
+class ProcessorTimer:
+    """Calls ``ring`` when ``process`` has used ``due`` ns of processor time, unless it was cancelled or the process is dead."""
+
+    def __init__(self, process: Process, due: int, ring: Callable[[], None]) -> None:
+        self.due = due
+        self._process = process
+        self._ring = ring
+        self._cancelled = False
+        self._look()
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def _look(self) -> None:
+        process = self._process
+        if self._cancelled or process.exit_status is not None:
+            return
+        left = self.due - used(process)
+        if left <= 0:
+            self._ring()
+            return
+        loop = process.system.loop
+        loop.call_at(process.system.platform.monotonic() + max(left // len(process.threads), TICK), self._look)
+
+
+def limit(process: Process) -> None:
+    """Have RLIMIT_CPU obeyed as it is now: SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one."""
+    if process.limit_timer is not None:
+        process.limit_timer.cancel()
+        process.limit_timer = None
+    soft, hard = process.limits.get(linux.RLIMIT_CPU, (linux.RLIM_INFINITY, linux.RLIM_INFINITY))
+    if soft == linux.RLIM_INFINITY:
+        return
+    soft, hard = max(1, soft), max(1, hard)
+
+    def ring() -> None:
+        seconds = used(process) // SECOND
+        if seconds >= hard:
+            signals.send(process, signals.SignalInfo(linux.SIGKILL))
+            return
+        signals.send(process, signals.SignalInfo(linux.SIGXCPU))
+        process.limit_timer = ProcessorTimer(process, (seconds + 1) * SECOND, ring)
+
+    process.limit_timer = ProcessorTimer(process, soft * SECOND, ring)
+
+
+class IntervalTimer:
+    """ITIMER_VIRTUAL or ITIMER_PROF of a process: sends ``signo`` when ``value`` ns more are used, and each ``interval`` ns after."""
+
+    def __init__(self, process: Process, signo: int, value: int, interval: int) -> None:
+        self.interval = interval
+        self._process = process
+        self._signo = signo
+        self._timer: ProcessorTimer | None = ProcessorTimer(process, used(process) + value, self._ring)
+
+    def left(self) -> int:
+        """Nanoseconds until the signal; 0 if there will be none."""
+        return max(1000, self._timer.due - used(self._process)) if self._timer is not None else 0
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        signals.send(self._process, signals.SignalInfo(self._signo))
+        due = used(self._process) + self.interval
+        self._timer = ProcessorTimer(self._process, due, self._ring) if self.interval else None
