@@ -204,6 +204,7 @@ TRAP_MACH_THREAD_SELF: Final = -27
 TRAP_MACH_TASK_SELF: Final = -28
 TRAP_MACH_HOST_SELF: Final = -29
 TRAP_FIRST: Final = 0xFFFFFFFF - 8  # as the 32-bit number that a context shows: -9; smaller ones are Mach's
+SYSTEM_CALL_LAST: Final = 0xFFFFFFFF  # numbers are 32 bits wide
 
 # Message ids of kernel calls; a reply has the id of its request plus 100
 REPLY_ID: Final = 100
@@ -212,9 +213,11 @@ ID_TASK_TERMINATE: Final = 2008
 ID_TASK_GET_EMULATION_VECTOR: Final = 2009
 ID_TASK_SET_EMULATION_VECTOR: Final = 2010
 ID_TASK_THREADS: Final = 2011
+ID_TASK_INFO: Final = 2012
 ID_THREAD_TERMINATE: Final = 2016
 ID_THREAD_GET_STATE: Final = 2017
 ID_THREAD_SET_STATE: Final = 2018
+ID_THREAD_INFO: Final = 2019
 ID_VM_ALLOCATE: Final = 2021
 ID_VM_DEALLOCATE: Final = 2023
 ID_VM_PROTECT: Final = 2024

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from skerry.abi import mach
+from skerry.mach import calls, exception, right
+from skerry.mach.emulation import Emulation
+from skerry.mach.kobject import new_object_port
+from skerry.mach.message import Message
 from skerry.mach.port import Port
-from skerry.mach.task import Task, Thread
+from skerry.mach.processor import Processor
+from skerry.mach.task import Task
+from skerry.mach.thread import Remains, Thread
+from skerry.mach.vm import VmMap
 from skerry.machine import Context, Machine
 
 
@@ -24,26 +32,100 @@ class Kernel:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self.processor = Processor(machine.monotonic)
+        self.host_port = new_object_port(self, self)
         self.halted = False
         self.messages = 0
 
-    def first_task(self, emulation: Port) -> tuple[Task, Thread]:
-        """An empty task whose traps go to ``emulation``, with one suspended thread. Raises OSError."""
+    def first_task(self, emulation: Port | None) -> tuple[Task, Thread]:
+        """An empty task with one thread that stands still.
+
+        Its system calls and exceptions go to ``emulation`` (None: to nobody). Raises OSError.
+        """
         space, context = self.machine.new_space()
-        task = Task(space, emulation)
+        vector = Emulation()
+        if emulation is not None:
+            vector.set(0, mach.SYSTEM_CALL_LAST, right.make_send(emulation))
+        task = Task(self, space, VmMap(space), vector)
+        if emulation is not None:
+            task.special_ports[mach.TASK_EXCEPTION_PORT] = right.make_send(emulation)
         return task, Thread(task, context)
 
     def run(self, server: Colocated) -> None:
         """Serve until ``halted``."""
         wait = self.machine.wait
+        processor = self.processor
+        timers = processor.timers
         server.run_ready()
         while not self.halted:
-            trap = wait(server.next_deadline())
+            deadline = server.next_deadline()
+            trap = wait(min(deadline, processor.next_deadline()) if timers else deadline)
             if trap.__class__ is Context:
                 thread = trap.owner
                 if thread is not None:
-                    self.messages += 1
-                    thread.task.emulation.send_system_call(thread)
+                    if trap.cause == 0:
+                        self.messages += 1
+                        thread.task.redirect(thread)
+                    else:
+                        self._other_trap(thread)
             elif trap is not None:
                 trap.callback()
+            elif timers:
+                processor.run()
             server.run_ready()
+
+    def wait_once(self, deadline: int) -> None:
+        """Take one trap or host event, if one comes before ``deadline`` (ns): for an operation that needs a context to stop."""
+        self.handle(self.machine.wait(deadline))
+
+    def handle(self, trap: Any) -> None:
+        """What ``run`` does with what Machine.wait returned."""
+        if isinstance(trap, Context):
+            if trap.owner is not None:
+                if trap.cause == 0:
+                    self.messages += 1
+                    trap.owner.task.redirect(trap.owner)
+                else:
+                    self._other_trap(trap.owner)
+        elif trap is not None:
+            trap.callback()
+        self.processor.run()
+
+    def _other_trap(self, thread: Thread | Remains) -> None:
+        """A fault, an interruption, or the death of the context."""
+        if isinstance(thread, Remains):
+            thread.redirect(thread)
+            return
+        self.messages += 1
+        cause = thread.context.cause
+        port = thread.task.exception_port
+        server = port.traps if port is not None else None
+        if cause == FAULT:
+            exception.raise_fault(thread)
+        elif cause == INTERRUPTION:
+            if server is not None:
+                server.interruption(thread)
+            else:
+                thread.resume()
+        elif server is not None:
+            server.death(thread.task)
+        else:
+            thread.task.terminate()
+        self.processor.run()
+
+    def task_died(self, task: Task) -> None:
+        """The host process of a task is gone: its server learns of it, else the task is terminated."""
+        port = task.exception_port
+        if port is not None and port.traps is not None:
+            port.traps.death(task)
+        else:
+            task.terminate()
+        self.processor.run()
+
+    def serve(self, target: object, message: Message) -> None:
+        """A message to a kernel object's port."""
+        calls.serve(self, target, message)
+
+
+FAULT = 1
+INTERRUPTION = 2

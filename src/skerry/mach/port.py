@@ -24,7 +24,8 @@ from skerry.mach.processor import Processor, Waiter
 if TYPE_CHECKING:
     from skerry.mach.message import Message
     from skerry.mach.space import Entry, Space
-    from skerry.mach.task import Thread
+    from skerry.mach.task import Task
+    from skerry.mach.thread import Thread
 
 
 class Receiver(Waiter):
@@ -74,7 +75,8 @@ class TrapReceiver(Protocol):
     def system_call(self, thread: Thread) -> None: ...
     def exception(self, thread: Thread) -> None: ...
     def interruption(self, thread: Thread) -> None: ...
-    def death(self, thread: Thread) -> None: ...
+    def death(self, task: Task) -> None:
+        """The host process of a task is gone."""
 
 
 class Port:
@@ -127,7 +129,7 @@ class Port:
             self.sequence += 1
             traps.system_call(thread)
         else:
-            thread.send_trap(self)
+            emulation.send_call(thread, self)
 
     def receive_traps(self, server: TrapReceiver) -> None:
         """Have ``server`` take traps by hand-over from now on; threads whose traps are queued come first."""
@@ -136,7 +138,7 @@ class Port:
         for message in waiting:
             self.messages.remove(message)
             self.sequence += 1
-            message.thread.take_back(message, server)
+            emulation.take_back(message, server)
 
     # The queue
     @property
@@ -228,3 +230,5 @@ class PortSet:
 DEAD: Final = Port()
 DEAD.dead = True
 """Stands for MACH_PORT_DEAD in messages."""
+
+from skerry.mach import emulation  # noqa: E402  # calls that nobody takes by hand-over become messages, which are sent to ports

@@ -1,99 +1,232 @@
-"""Tasks and threads: who owns memory and rights, and who runs."""
+"""Tasks: who owns memory and rights.
+
+A task has a map (memory), a space (names of rights), threads, and ports that it is known by. ``redirect`` is where its system calls go; it
+is computed from the emulation vector whenever that changes, so that a system call costs one look-up.
+
+Source: Mach 3 Kernel Interfaces, chapter 7.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from skerry.machine import AddressSpace, Context
+from skerry.abi import mach
+from skerry.mach import right
+from skerry.mach.emulation import Emulation
+from skerry.mach.errors import KernError, KernReturn
+from skerry.mach.kobject import new_object_port
+from skerry.mach.port import Port
+from skerry.mach.right import RightKind
+from skerry.mach.space import Space
+from skerry.mach.thread import Thread
+from skerry.mach.vm import VmMap
+from skerry.machine import AddressSpace, Context, HostEvent
 
 if TYPE_CHECKING:
-    from skerry.mach.port import Port
+    from skerry.mach.kernel import Kernel
+
+SPECIAL_PORTS: Final = (mach.TASK_KERNEL_PORT, mach.TASK_EXCEPTION_PORT, mach.TASK_BOOTSTRAP_PORT)
 
 
 class Task:
-    """An address space and what belongs to it. ``emulation`` is where its traps are redirected to (task_set_emulation); inherited."""
+    """An address space and what belongs to it."""
 
-    def __init__(self, space: AddressSpace, emulation: Port) -> None:
-        self.space = space
-        self.emulation = emulation
-        self.threads = 1
+    def __init__(self, kernel: Kernel, space: AddressSpace, vm: VmMap, emulation: Emulation) -> None:
+        self.kernel = kernel
+        self.processor = kernel.processor
+        self.map = vm
+        self.space = Space()
+        self.threads: list[Thread] = []
         self.parked: list[Context] = []  # contexts whose threads have ended, to be used again
-
-
-class Thread:
-    """A thread of a task. A trap sends it, as its own message, to the task's emulation port; ``resume`` is the reply.
-
-    ``number`` of the call, ``cause``, ``signo``, ``code`` and ``address`` are the trap's; the registers are read as they are needed.
-    """
-
-    def __init__(self, task: Task, context: Context) -> None:
-        self.task = task
-        self.context = context
-        self.owner: Any = None  # what the server keeps of it
-        self.get = context.get
-        self.set = context.set
-        self.registers = context.registers
-        self.set_registers = context.set_registers
-        self.xstate = context.xstate
-        self.set_xstate = context.set_xstate
-        self.reset_xstate = context.reset_xstate
-        self.resume = context.resume
-        self.resume_with = context.resume_with
-        self.interrupt = context.interrupt
-        self.set_identity = context.set_identity
-        self.call: Callable[..., Any] = context.call
-        context.owner = self
+        self.suspend_count = 0
+        self.special_ports: dict[int, Port] = {}  # send rights
+        self.registered: list[Port] = []  # send rights (mach_ports_register)
+        self.emulation = emulation
+        self.redirect: Callable[[Thread], None] = emulation.dispatcher()
+        self.alive = True
+        self._port: Port | None = None
+        self._death = HostEvent(space.host.pidfd, self._host_process_ended)
+        kernel.machine.watch(self._death)
 
     @property
-    def fs_base(self) -> int:
-        return self.context.fs_base
-
-    @fs_base.setter
-    def fs_base(self, base: int) -> None:
-        self.context.fs_base = base
+    def port(self) -> Port:
+        """The task as an object: its kernel port."""
+        if self._port is None:
+            self._port = new_object_port(self.kernel, self)
+        return self._port
 
     @property
-    def gs_base(self) -> int:
-        return self.context.gs_base
+    def exception_port(self) -> Port | None:
+        return self.special_ports.get(mach.TASK_EXCEPTION_PORT)
 
-    @gs_base.setter
-    def gs_base(self, base: int) -> None:
-        self.context.gs_base = base
+    def new_thread(self) -> Thread:
+        """A thread that stands still, without state. Raises OSError."""
+        return Thread(self, self.parked.pop() if self.parked else self.map.space.new_context())
+
+    def _host_process_ended(self) -> None:
+        self.kernel.task_died(self)
 
     def terminate(self) -> None:
-        """thread_terminate: the thread runs no more. Its context is kept for the task's next thread."""
-        context = self.context
-        if context.running:
-            self.owner = None
-            context.interrupt()
-        elif context.owner is self:
-            context.owner = None
-            self.task.parked.append(context)
-            self.task.threads -= 1
+        """The task, its memory, its threads and its rights are gone."""
+        if not self.alive:
+            return
+        self.alive = False
+        self.kernel.machine.unwatch(self._death)
+        self.map.space.kill()
+        for thread in self.threads:
+            thread.context.owner = None
+            thread.release_rights()
+        self.threads = []
+        held = [(RightKind.SEND, port) for port in (*self.special_ports.values(), *self.registered)]
+        held += self.emulation.release()
+        if self._port is not None:
+            held.append((RightKind.RECEIVE, self._port))
+        right.release(*held)
+        self.space.terminate()
 
 
-def thread_create(task: Task) -> Thread:
-    """A suspended thread without state. Raises OSError."""
-    context = task.parked.pop() if task.parked else task.space.new_context()
-    task.threads += 1
-    return Thread(task, context)
+def task_create(parent: Task, inherit_memory: bool = True) -> tuple[Task, Thread]:
+    """A task with the parent's special and registered ports and emulation vector, and one thread, which stands still, without state.
 
-
-def copy_state(source: Thread, target: Thread) -> None:
-    """Registers, vector state and bases of one thread to another."""
-    target.set_registers(source.registers())
-    target.set_xstate(source.xstate())
-    target.fs_base, target.gs_base = source.fs_base, source.gs_base
-
-
-def task_create(parent: Task) -> tuple[Task, Thread]:
-    """A task that inherits the parent's memory as each region says (here: shared or copied on write), with one suspended thread."""
-    space, context = parent.space.fork()
-    task = Task(space, parent.emulation)
-    return task, Thread(task, context)
+    Its memory is what the parent's regions let it inherit, or none. Mach's call (``calls``) ends that thread: there it starts with none.
+    Raises OSError.
+    """
+    kernel = parent.kernel
+    if inherit_memory:
+        space, context = parent.map.space.fork()
+        vm = parent.map.fork(space)
+    else:
+        space, context = kernel.machine.new_space()
+        vm = VmMap(space)
+    child = Task(kernel, space, vm, parent.emulation.inherit())
+    for which, port in parent.special_ports.items():
+        if which != mach.TASK_KERNEL_PORT:
+            child.special_ports[which] = right.copy_send(port)
+    child.registered = [right.copy_send(port) for port in parent.registered]
+    return child, Thread(child, context)
 
 
 def task_terminate(task: Task) -> None:
-    """The task, its memory and its threads are gone."""
-    task.space.kill()
+    """End a task. Raises TERMINATED if it has ended."""
+    _require_alive(task)
+    task.terminate()
+
+
+def thread_create(task: Task) -> Thread:
+    """A suspended thread without state. Raises RESOURCE_SHORTAGE, TERMINATED."""
+    _require_alive(task)
+    try:
+        thread = task.new_thread()
+    except OSError as error:
+        raise KernError(KernReturn.RESOURCE_SHORTAGE) from error
+    thread.suspend_count = 1
+    thread.hold()
+    thread.resume()  # runs when it is resumed
+    return thread
+
+
+def task_suspend(task: Task) -> None:
+    """One more reason for all its threads, present and future, not to run; when this returns they stand still. Raises TERMINATED."""
+    _require_alive(task)
+    task.suspend_count += 1
+    if task.suspend_count == 1:
+        for thread in task.threads:
+            thread.hold()
+    for thread in list(task.threads):
+        thread.stop()
+
+
+def task_resume(task: Task) -> None:
+    """One reason less. Raises FAILURE if it was not suspended, TERMINATED."""
+    _require_alive(task)
+    if task.suspend_count == 0:
+        raise KernError(KernReturn.FAILURE)
+    task.suspend_count -= 1
+    if task.suspend_count == 0:
+        for thread in task.threads:
+            thread.unhold()
+
+
+def task_threads(task: Task) -> list[Port]:
+    """A send right to each thread. Raises TERMINATED."""
+    _require_alive(task)
+    return [right.make_send(thread.port) for thread in task.threads]
+
+
+def task_info(task: Task) -> tuple[int, int, int]:
+    """Suspend count, number of threads, bytes of virtual memory. Raises TERMINATED."""
+    _require_alive(task)
+    return task.suspend_count, len(task.threads), sum(region.end - region.start for region in task.map.regions)
+
+
+def task_get_special_port(task: Task, which: int) -> Port | None:
+    """A send right to TASK_KERNEL_PORT, TASK_EXCEPTION_PORT or TASK_BOOTSTRAP_PORT (None: not set). Raises INVALID_ARGUMENT, TERMINATED."""
+    _require_alive(task)
+    if which not in SPECIAL_PORTS:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    port = task.special_ports.get(which)
+    if port is not None:
+        return right.copy_send(port)
+    return right.make_send(task.port) if which == mach.TASK_KERNEL_PORT else None
+
+
+def task_set_special_port(task: Task, which: int, port: Port | None) -> None:
+    """``port`` is a send right, taken over on success. A debugger may set what the task takes for itself. Errors as for get."""
+    _require_alive(task)
+    if which not in SPECIAL_PORTS:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    previous = task.special_ports.pop(which, None)
+    if port is not None:
+        task.special_ports[which] = port
+    if previous is not None:
+        right.release((RightKind.SEND, previous))
+
+
+def mach_task_self(task: Task) -> int:
+    """The task's name for its kernel port (or what was set in its place); one more user reference. Raises NO_SPACE."""
+    port = task_get_special_port(task, mach.TASK_KERNEL_PORT)
+    try:
+        return task.space.copyout(RightKind.SEND, port)
+    except KernError:
+        assert port is not None
+        right.release((RightKind.SEND, port))
+        raise
+
+
+def mach_ports_register(task: Task, ports: list[Port]) -> None:
+    """Keep up to 4 send rights, which are taken over on success, for children. Raises INVALID_ARGUMENT (more), TERMINATED."""
+    _require_alive(task)
+    if len(ports) > mach.TASK_PORT_REGISTER_MAX:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    previous, task.registered = task.registered, ports
+    right.release(*((RightKind.SEND, port) for port in previous))
+
+
+def mach_ports_lookup(task: Task) -> list[Port]:
+    """Send rights to what was registered. Raises TERMINATED."""
+    _require_alive(task)
+    return [right.copy_send(port) for port in task.registered]
+
+
+def task_set_emulation(task: Task, first: int, last: int, port: Port | None) -> None:
+    """Redirect the system calls ``first`` to ``last`` (32-bit numbers) to ``port``, a send right that is taken over; None: to nobody.
+
+    Raises INVALID_ARGUMENT, TERMINATED.
+    """
+    _require_alive(task)
+    if not 0 <= first <= last <= mach.SYSTEM_CALL_LAST:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    task.emulation.set(first, last, port)
+    task.redirect = task.emulation.dispatcher()
+
+
+def task_get_emulation_vector(task: Task) -> list[tuple[int, int, Port]]:
+    """Ranges of numbers, each with a send right to where they go. Raises TERMINATED."""
+    _require_alive(task)
+    return [(first, last, right.copy_send(port)) for first, last, port in task.emulation.ranges]
+
+
+def _require_alive(task: Task) -> None:
+    if not task.alive:
+        raise KernError(KernReturn.TERMINATED)

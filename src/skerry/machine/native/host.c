@@ -455,6 +455,14 @@ static PyObject *context_interrupt(Context *c, PyObject *Py_UNUSED(ignored)) {
   Py_RETURN_NONE;
 }
 
+/* recall(): take back a resume that has not happened yet; whether the context stands still for now */
+static PyObject *context_recall(Context *c, PyObject *Py_UNUSED(ignored)) {
+  if (c->arrived)
+    return PyBool_FromLong(!c->running);
+  c->resume_on_arrival = 0;
+  Py_RETURN_TRUE;
+}
+
 static PyObject *context_set_identity(Context *c, PyObject *args) {
   unsigned pid, tid;
   if (!PyArg_ParseTuple(args, "II", &pid, &tid))
@@ -524,6 +532,7 @@ static PyMethodDef context_methods[] = {
     {"set_xstate", (PyCFunction)context_set_xstate, METH_O, "Change the vector and floating-point state."},
     {"reset_xstate", (PyCFunction)context_reset_xstate, METH_NOARGS, "The state that a new program starts with."},
     {"interrupt", (PyCFunction)context_interrupt, METH_NOARGS, "Make a running context trap."},
+    {"recall", (PyCFunction)context_recall, METH_NOARGS, "Take back a resume that has not happened yet; whether it stands still."},
     {"set_identity", (PyCFunction)context_set_identity, METH_VARARGS, "What getpid and gettid answer; 0: they trap."},
     {"call", (PyCFunction)(void (*)(void))context_call, METH_FASTCALL, "function(first, argument registers...)."},
     {NULL},

@@ -5,14 +5,12 @@ Host and kernel errors become LinuxError here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 from skerry.abi import linux
 from skerry.mach.kernel import Kernel
 from skerry.mach.port import Port
-from skerry.mach.task import Task, Thread, copy_state, task_create, task_terminate, thread_create
-from skerry.machine import HostEvent, Machine, MemoryObject, host
+from skerry.mach.task import Task, task_create
+from skerry.mach.thread import Thread, copy_state
+from skerry.machine import Machine, MemoryObject, host
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import FileDevice, translated
@@ -20,16 +18,12 @@ from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject as UnixMemoryObject
 from skerry.unix.substrate import UserThread
 
-CAUSE_SYSTEM_CALL: Final = 0
-CAUSE_FAULT: Final = 1
-CAUSE_INTERRUPTION: Final = 2
-
 
 class TaskSpace:
     """A task's memory as the Unix server sees it (:class:`skerry.unix.substrate.UserSpace`)."""
 
     def __init__(self, task: Task, platform: MachPlatform) -> None:
-        space = task.space
+        space = task.map.space
         self._task = task
         self._platform = platform
         self.limit = space.limit
@@ -38,26 +32,24 @@ class TaskSpace:
         self.read_into = space.read_into
         self.write = space.write
         self.read_string = space.read_string
-        self._map = translated(space.map)
-        self.unmap = translated(space.unmap)
-        self.protect = translated(space.protect)
+        self._map = translated(task.map.map_noted)
+        self.unmap = translated(task.map.unmap_noted)
+        self.protect = translated(task.map.protect_noted)
         self.advise = translated(space.advise)
-        self.move = translated(space.move)
-        self.clear = translated(space.clear)
+        self.move = translated(task.map.move_noted)
+        self.clear = translated(task.map.clear)
         self.flush = translated(space.flush)
         self.offset = space.host.offset
         self.move_offset = space.host.move_offset
         self.lend_offset = space.host.lend_offset
         self.recall_offset = space.host.recall_offset
-        self._event = HostEvent(space.host.pidfd, self._ended)
-        platform.machine.watch(self._event)
 
     def map(self, address: int, length: int, protection: int, shared: bool, backing: UnixMemoryObject | None, offset: int) -> None:
         self._map(address, length, protection, shared, backing, offset)  # type: ignore[arg-type]  # made by this machine
 
     @property
     def contexts(self) -> int:
-        return self._task.space.host.contexts
+        return self._task.map.space.host.contexts
 
     def fork(self, user: UserThread) -> tuple[TaskSpace, Thread]:
         try:
@@ -73,7 +65,7 @@ class TaskSpace:
 
     def new_thread(self, like: UserThread) -> Thread:
         try:
-            thread = thread_create(self._task)
+            thread = self._task.new_thread()
         except OSError as error:
             raise LinuxError(linux.EAGAIN) from error
         assert isinstance(like, Thread)
@@ -81,15 +73,10 @@ class TaskSpace:
         return thread
 
     def cpu_time(self) -> int:
-        return host.cpu_time(self._task.space.host.pid)
+        return host.cpu_time(self._task.map.space.host.pid)
 
     def destroy(self) -> None:
-        self._platform.machine.unwatch(self._event)
-        task_terminate(self._task)
-
-    def _ended(self) -> None:
-        """The host process died of itself."""
-        self._platform.on_death(self._task)
+        self._task.terminate()
 
 
 class MachPlatform:
@@ -98,7 +85,6 @@ class MachPlatform:
     def __init__(self, kernel: Kernel) -> None:
         self.machine: Machine = kernel.machine
         self.port = Port()
-        self.on_death: Callable[[Task], None] = _ignore
         self._kernel = kernel
         self.monotonic = host.monotonic
         self.realtime = host.realtime
@@ -125,36 +111,28 @@ class MachPlatform:
         return self.machine.vdso
 
 
-class _Receiver:
-    def __init__(self, receive: Callable[[Thread], None]) -> None:
-        self.system_call = self.exception = self.interruption = self.death = receive
+class _TrapReceiver:
+    """The server as the kernel hands traps to it, without a message in between (:class:`skerry.mach.port.TrapReceiver`)."""
 
+    def __init__(self, server: Server) -> None:
+        self._server_call = server.system_call
+        self._fault = server.fault
+        self.interruption = server.interruption
+        self._system = server.system
 
-def _ignore(task: Task) -> None:
-    pass
+    def system_call(self, thread: Thread) -> None:
+        self._server_call(thread, thread.context.number)
+
+    def exception(self, thread: Thread) -> None:
+        context = thread.context
+        self._fault(thread, context.signo, context.code, context.address)
+
+    def death(self, task: Task) -> None:
+        for process in list(self._system.processes.values()):  # several, where they share their memory
+            if any(isinstance(thread.user, Thread) and thread.user.task is task for thread in process.threads.values()):
+                lifecycle.end_process(process, linux.SIGKILL)
 
 
 def serve(platform: MachPlatform, server: Server) -> None:
     """Have the server receive on its port."""
-
-    def receive(thread: Thread) -> None:
-        context = thread.context
-        cause = context.cause
-        if cause == CAUSE_SYSTEM_CALL:
-            server.system_call(thread, context.number)
-        elif cause == CAUSE_FAULT:
-            server.fault(thread, context.signo, context.code, context.address)
-        elif cause == CAUSE_INTERRUPTION:
-            server.interruption(thread)
-        else:
-            server.death(thread)
-
-    def ended(task: Task) -> None:
-        for process in list(server.system.processes.values()):  # several, where they share their memory
-            for unix_thread in list(process.threads.values()):
-                if isinstance(unix_thread.user, Thread) and unix_thread.user.task is task:
-                    lifecycle.end_process(process, linux.SIGKILL)
-                    break
-
-    platform.on_death = ended
-    platform.port.receive_traps(_Receiver(receive))
+    platform.port.receive_traps(_TrapReceiver(server))

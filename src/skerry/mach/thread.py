@@ -1,0 +1,286 @@
+"""Threads: who runs in a task.
+
+Invariants:
+- A thread's context runs only while nothing holds it: ``holds`` counts its own suspension (if ``suspend_count``) and its task's. ``resume``
+  of a held thread is remembered and done by the last ``unhold``. While nothing holds it, ``resume`` is the machine's own: it costs no path.
+- A trap stops the context; whoever has the trap (the emulation port's or an exception port's receiver) calls ``resume``, once.
+
+Source: Mach 3 Kernel Interfaces, chapter 6.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import mach
+from skerry.abi import registers as reg
+from skerry.mach import right
+from skerry.mach.errors import KernError, KernReturn
+from skerry.mach.kobject import new_object_port
+from skerry.mach.port import Port
+from skerry.mach.right import RightKind
+from skerry.machine import Context
+
+if TYPE_CHECKING:
+    from skerry.mach.ipc import MessageCall
+    from skerry.mach.task import Task
+
+STATE_WORDS: Final = reg.COUNT + 2  # of X86_64_THREAD_STATE
+USER_FLAGS: Final = 0x240DD5  # of EFLAGS; the others are the machine's
+
+
+class Thread:
+    """A thread of a task, and at once the message that a trap of it is. Registers are read and written while its context stands still."""
+
+    def __init__(self, task: Task, context: Context) -> None:
+        self.task = task
+        self.context = context
+        self.owner: Any = None  # what the server keeps of it
+        self.get = context.get
+        self.set = context.set
+        self.registers = context.registers
+        self.set_registers = context.set_registers
+        self.xstate = context.xstate
+        self.set_xstate = context.set_xstate
+        self.reset_xstate = context.reset_xstate
+        self.resume = context.resume
+        self.resume_with = context.resume_with
+        self.interrupt = context.interrupt
+        self.set_identity = context.set_identity
+        self.call: Callable[..., Any] = context.call
+        self.suspend_count = 0
+        self.holds = 0
+        self.message_call: MessageCall | None = None  # the mach_msg that it is in
+        self.exception_port: Port | None = None  # send rights
+        self._kernel_port: Port | None = None  # what the thread takes for itself, if it was set
+        self._port: Port | None = None
+        self._resume_wanted = False
+        context.owner = self
+        task.threads.append(self)
+        for _ in range(1 if task.suspend_count else 0):
+            self.hold()
+
+    @property
+    def fs_base(self) -> int:
+        return self.context.fs_base
+
+    @fs_base.setter
+    def fs_base(self, base: int) -> None:
+        self.context.fs_base = base
+
+    @property
+    def gs_base(self) -> int:
+        return self.context.gs_base
+
+    @gs_base.setter
+    def gs_base(self, base: int) -> None:
+        self.context.gs_base = base
+
+    @property
+    def port(self) -> Port:
+        """The thread as an object: its kernel port."""
+        if self._port is None:
+            self._port = new_object_port(self.task.kernel, self)
+        return self._port
+
+    @property
+    def alive(self) -> bool:
+        return self.context.owner is self
+
+    # Holding
+    def hold(self) -> None:
+        """Let the context not run from now on; if it runs, it is stopped soon."""
+        self.holds += 1
+        if self.holds == 1:
+            self.resume = self._want_resume
+            self.resume_with = self._want_resume_with
+            if self.context.running:
+                self._resume_wanted = self.context.recall()
+                self.context.interrupt()
+
+    def unhold(self) -> None:
+        """Undo one hold; with the last one, what was resumed meanwhile runs."""
+        self.holds -= 1
+        if self.holds == 0:
+            self.resume = self.context.resume
+            self.resume_with = self.context.resume_with
+            if self._resume_wanted:
+                self._resume_wanted = False
+                self.resume()
+
+    def _want_resume(self) -> None:
+        self._resume_wanted = True
+
+    def _want_resume_with(self, result: int, /) -> None:
+        self.set(reg.RAX, result)
+        self._resume_wanted = True
+
+    def stop(self) -> None:
+        """Wait until the context of a held thread stands still. It takes as long as a signal does."""
+        machine = self.task.kernel.machine
+        while self.context.running and not self.context.recall() and self.alive:
+            self.task.kernel.wait_once(machine.monotonic() + 1_000_000)
+
+    # The end
+    def terminate(self) -> None:
+        """The thread runs no more. Its context is kept for the task's next thread."""
+        context = self.context
+        if context.owner is not self:
+            return
+        self.task.threads.remove(self)
+        if context.running and not context.recall():
+            context.owner = Remains(self.task, context)
+            context.interrupt()
+        else:
+            context.owner = None
+            self.task.parked.append(context)
+        self.release_rights()
+
+    def release_rights(self) -> None:
+        """Give up the ports that the thread holds; its own port dies."""
+        if self.message_call is not None:
+            self.message_call.interrupt()
+        held = [(RightKind.SEND, port) for port in (self.exception_port, self._kernel_port) if port is not None]
+        if self._port is not None:
+            held.append((RightKind.RECEIVE, self._port))
+        self.exception_port = self._kernel_port = None
+        right.release(*held)
+
+
+class Remains:
+    """What is left of a thread that ran when it was terminated: its context comes in once more, and is kept."""
+
+    def __init__(self, task: Task, context: Context) -> None:
+        self.task = self  # the kernel asks thread.task.redirect
+        self._task = task
+        self._context = context
+
+    def redirect(self, _thread: object) -> None:
+        """Whatever it trapped for: it is over."""
+        self._context.owner = None
+        self._task.parked.append(self._context)
+
+
+def copy_state(source: Thread, target: Thread) -> None:
+    """Registers, vector state and bases of one thread to another."""
+    target.set_registers(source.registers())
+    target.set_xstate(source.xstate())
+    target.fs_base, target.gs_base = source.fs_base, source.gs_base
+
+
+def thread_suspend(thread: Thread) -> None:
+    """One more reason not to run; when this returns, it stands still. Raises TERMINATED."""
+    _require_alive(thread)
+    thread.suspend_count += 1
+    if thread.suspend_count == 1:
+        thread.hold()
+    thread.stop()
+
+
+def thread_resume(thread: Thread) -> None:
+    """One reason less. Raises FAILURE if it was not suspended, TERMINATED."""
+    _require_alive(thread)
+    if thread.suspend_count == 0:
+        raise KernError(KernReturn.FAILURE)
+    thread.suspend_count -= 1
+    if thread.suspend_count == 0:
+        thread.unhold()
+
+
+def thread_abort(thread: Thread) -> None:
+    """Break off the mach_msg that it waits in (SEND_INTERRUPTED, RCV_INTERRUPTED). Raises TERMINATED."""
+    _require_alive(thread)
+    if thread.message_call is not None:
+        thread.message_call.interrupt()
+
+
+def thread_terminate(thread: Thread) -> None:
+    """End the thread. Raises TERMINATED if it has ended."""
+    _require_alive(thread)
+    thread.terminate()
+
+
+def thread_get_state(thread: Thread, flavor: int) -> bytes:
+    """X86_64_THREAD_STATE: 23 registers and the bases of FS and GS, 8 bytes each; X86_64_FLOAT_STATE: an XSAVE area.
+
+    A running thread is stopped for as long as it takes. Raises INVALID_ARGUMENT, TERMINATED.
+    """
+    state: bytes = _while_still(thread, lambda: _get_state(thread, flavor))
+    return state
+
+
+def _get_state(thread: Thread, flavor: int) -> bytes:
+    if flavor == mach.X86_64_THREAD_STATE:
+        return thread.registers() + struct.pack("<QQ", thread.fs_base, thread.gs_base)
+    if flavor == mach.X86_64_FLOAT_STATE:
+        return thread.xstate()
+    raise KernError(KernReturn.INVALID_ARGUMENT)
+
+
+def thread_set_state(thread: Thread, flavor: int, state: bytes) -> None:
+    """What thread_get_state gives. Segment selectors and the flags that are not the program's stay. Raises INVALID_ARGUMENT, TERMINATED."""
+    _while_still(thread, lambda: _set_state(thread, flavor, state))
+
+
+def _set_state(thread: Thread, flavor: int, state: bytes) -> None:
+    if flavor == mach.X86_64_FLOAT_STATE and len(state) >= 512:
+        thread.set_xstate(state)
+        return
+    if flavor != mach.X86_64_THREAD_STATE or len(state) != 8 * STATE_WORDS:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    *words, fs_base, gs_base = struct.unpack(f"<{STATE_WORDS}Q", state)
+    limit = thread.task.map.space.limit
+    if fs_base >= limit or gs_base >= limit:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    words[reg.CSGSFS] = thread.get(reg.CSGSFS)
+    words[reg.EFLAGS] = words[reg.EFLAGS] & USER_FLAGS | 0x202
+    thread.set_registers(struct.pack(f"<{reg.COUNT}Q", *words))
+    thread.fs_base, thread.gs_base = fs_base, gs_base
+
+
+def _while_still(thread: Thread, action: Callable[[], Any]) -> Any:
+    _require_alive(thread)
+    thread.hold()
+    thread.stop()
+    try:
+        _require_alive(thread)
+        return action()
+    finally:
+        if thread.alive:
+            thread.unhold()
+
+
+def thread_info(thread: Thread) -> tuple[int, bool]:
+    """Suspend count, and whether it runs its program now. Raises TERMINATED."""
+    _require_alive(thread)
+    return thread.suspend_count, bool(thread.context.running)
+
+
+def thread_get_special_port(thread: Thread, which: int) -> Port | None:
+    """A send right to THREAD_KERNEL_PORT or THREAD_EXCEPTION_PORT (None: not set). Raises INVALID_ARGUMENT, TERMINATED."""
+    _require_alive(thread)
+    if which == mach.THREAD_KERNEL_PORT:
+        return right.make_send(thread.port) if thread._kernel_port is None else right.copy_send(thread._kernel_port)
+    if which == mach.THREAD_EXCEPTION_PORT:
+        return None if thread.exception_port is None else right.copy_send(thread.exception_port)
+    raise KernError(KernReturn.INVALID_ARGUMENT)
+
+
+def thread_set_special_port(thread: Thread, which: int, port: Port | None) -> None:
+    """``port`` is a send right, taken over on success; a debugger may set what the thread takes for itself. Errors as for get."""
+    _require_alive(thread)
+    if which == mach.THREAD_KERNEL_PORT:
+        previous, thread._kernel_port = thread._kernel_port, port
+    elif which == mach.THREAD_EXCEPTION_PORT:
+        previous, thread.exception_port = thread.exception_port, port
+    else:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    if previous is not None:
+        right.release((RightKind.SEND, previous))
+
+
+def _require_alive(thread: Thread) -> None:
+    if not thread.alive:
+        raise KernError(KernReturn.TERMINATED)

@@ -1,0 +1,370 @@
+"""A task's memory: regions of pages, and the vm_* calls.
+
+Invariants:
+- Regions are sorted and without overlap; neighbours that continue each other are one.
+- A region that children share (VM_INHERIT_SHARE) is mapped shared on the host; one that they copy is private there, or is given to the
+  child as a copy; so a host fork is task_create.
+- The list follows what the host's process maps. A server that maps much (Unix) only *notes* its changes; they are worked in when somebody
+  looks (``regions``).
+
+What the host does by itself costs nothing here: zero-filling, copy-on-write, pages of files.
+
+Source: Mach 3 Kernel Interfaces, chapter 5; GNU Mach, vm/vm_user.c and vm/vm_map.c.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final
+
+from skerry.abi import mach
+from skerry.abi.fault import Fault
+from skerry.mach.errors import KernError, KernReturn
+from skerry.machine import AddressSpace, HostFile, MemoryObject
+
+PAGE: Final = mach.PAGE_SIZE
+LOWEST: Final = 0x10000  # no region below
+CHUNK: Final = 1 << 20  # bytes moved at a time
+COPY_LIMIT: Final = 1 << 32  # bytes that one copy may hold
+NOTES: Final = 256  # changes noted before they are worked in
+
+
+def page_down(address: int) -> int:
+    return address & ~(PAGE - 1)
+
+
+def page_up(address: int) -> int:
+    return (address + PAGE - 1) & ~(PAGE - 1)
+
+
+class Region:
+    """Pages of one kind. ``shared``: writes go to ``object``; else they are the task's own."""
+
+    __slots__ = ("end", "inheritance", "maximum", "object", "offset", "protection", "shared", "start")
+
+    def __init__(
+        self, start: int, end: int, protection: int, maximum: int, inheritance: int, shared: bool, backing: HostFile | None, offset: int
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.protection = protection
+        self.maximum = maximum
+        self.inheritance = inheritance
+        self.shared = shared
+        self.object = backing
+        self.offset = offset
+
+    def part(self, start: int, end: int) -> Region:
+        """The same, from ``start`` to ``end``."""
+        offset = self.offset + start - self.start if self.object is not None else 0
+        return Region(start, end, self.protection, self.maximum, self.inheritance, self.shared, self.object, offset)
+
+    def continues(self, before: Region) -> bool:
+        """Whether ``before`` and this are one region in two pieces."""
+        return (
+            before.end == self.start
+            and before.protection == self.protection
+            and before.maximum == self.maximum
+            and before.inheritance == self.inheritance
+            and before.shared == self.shared
+            and before.object is self.object
+            and (self.object is None or before.offset + before.end - before.start == self.offset)
+        )
+
+
+def _start_of(region: Region) -> int:
+    return region.start
+
+
+class MemoryCopy:
+    """Out-of-line data on their way: pages that nobody writes any more."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        try:
+            self.object = MemoryObject(page_up(length))
+        except OSError as error:
+            raise KernError(KernReturn.RESOURCE_SHORTAGE) from error
+
+    def contents(self) -> bytes:
+        """The bytes."""
+        return self.object.read(0, self.length)
+
+
+class VmMap:
+    """The regions of one address space."""
+
+    def __init__(self, space: AddressSpace) -> None:
+        self.space = space
+        self._regions: list[Region] = []
+        self._notes: list[tuple[int, ...]] = []  # start, length, protection, shared, index of the object (-1: none), offset
+        self._note_objects: list[HostFile | None] = []
+
+    # What a co-located server does to it, and only notes
+    def map_noted(self, address: int, length: int, protection: int, shared: bool, backing: HostFile | None, offset: int) -> None:
+        """AddressSpace.map, with inheritance share if ``shared`` and else copy."""
+        self.space.map(address, length, protection, shared, backing, offset)
+        self._note((address, length, protection, shared, len(self._note_objects), offset))
+        self._note_objects.append(backing)
+
+    def unmap_noted(self, address: int, length: int) -> None:
+        """AddressSpace.unmap."""
+        self.space.unmap(address, length)
+        self._note((address, length))
+
+    def protect_noted(self, address: int, length: int, protection: int) -> None:
+        """AddressSpace.protect."""
+        self.space.protect(address, length, protection)
+        self._note((address, length, protection))
+
+    def move_noted(self, address: int, length: int, new_address: int, new_length: int) -> None:
+        """AddressSpace.move."""
+        self.space.move(address, length, new_address, new_length)
+        self._note((address, length, new_address, new_length))
+
+    def clear(self) -> None:
+        """Unmap everything."""
+        self.space.clear()
+        self._regions, self._notes, self._note_objects = [], [], []
+
+    def _note(self, note: tuple[int, ...]) -> None:
+        self._notes.append(note)
+        if len(self._notes) > NOTES:
+            self._work_in()
+
+    def _work_in(self) -> None:
+        notes, self._notes = self._notes, []
+        objects, self._note_objects = self._note_objects, []
+        for start, length, *rest in notes:
+            pieces = self._cut(start, start + length)
+            if len(rest) == 4:
+                protection, shared, index, offset = rest
+                inheritance = mach.VM_INHERIT_SHARE if shared else mach.VM_INHERIT_COPY
+                region = Region(start, start + length, protection, mach.VM_PROT_ALL, inheritance, bool(shared), objects[index], offset)
+                self._insert(region)
+            elif len(rest) == 1:
+                for piece in pieces:
+                    piece.protection = rest[0]
+                    self._insert(piece)
+            elif rest and pieces:
+                self._move(pieces, start, *rest)
+
+    def _move(self, pieces: list[Region], start: int, new_start: int, new_length: int) -> None:
+        self._cut(new_start, new_start + new_length)
+        for piece in pieces:
+            moved = piece.part(piece.start, piece.end)
+            moved.start += new_start - start
+            moved.end = min(moved.end + new_start - start, new_start + new_length)
+            if piece is pieces[-1]:
+                moved.end = new_start + new_length
+            if moved.start < moved.end:
+                self._insert(moved)
+
+    @property
+    def regions(self) -> list[Region]:
+        """What is mapped, sorted by address."""
+        if self._notes:
+            self._work_in()
+        return self._regions
+
+    # The list
+    def _cut(self, start: int, end: int) -> list[Region]:
+        """Take [start, end) out of the list; what was there, in order."""
+        regions = self._regions
+        first = bisect_right(regions, start, key=_start_of)
+        if first and regions[first - 1].end > start:
+            first -= 1
+        last = first
+        removed: list[Region] = []
+        kept: list[Region] = []
+        while last < len(regions) and regions[last].start < end:
+            region = regions[last]
+            if region.start < start:
+                kept.append(region.part(region.start, start))
+            removed.append(region.part(max(start, region.start), min(end, region.end)))
+            if region.end > end:
+                kept.append(region.part(end, region.end))
+            last += 1
+        regions[first:last] = kept
+        return removed
+
+    def _insert(self, region: Region) -> None:
+        """Put a region where nothing is."""
+        regions = self._regions
+        index = bisect_right(regions, region.start, key=_start_of)
+        if index < len(regions) and regions[index].continues(region):
+            region.end = regions.pop(index).end
+        if index and region.continues(regions[index - 1]):
+            regions[index - 1].end = region.end
+        else:
+            regions.insert(index, region)
+
+    def covering(self, start: int, end: int) -> list[Region]:
+        """The regions that make up [start, end); raises INVALID_ADDRESS if there is a hole."""
+        found = []
+        regions = self.regions
+        index = max(bisect_right(regions, start, key=_start_of) - 1, 0)
+        at = start
+        while at < end:
+            if index >= len(regions) or not regions[index].start <= at < regions[index].end:
+                raise KernError(KernReturn.INVALID_ADDRESS)
+            found.append(regions[index])
+            at = regions[index].end
+            index += 1
+        return found
+
+    def find_space(self, size: int) -> int:
+        """The lowest address with ``size`` free bytes; raises NO_SPACE."""
+        at = LOWEST
+        for region in self.regions:
+            if region.start - at >= size:
+                return at
+            at = max(at, region.end)
+        if self.space.limit - at < size:
+            raise KernError(KernReturn.NO_SPACE)
+        return at
+
+    def whole_pages(self, address: int, size: int) -> tuple[int, int]:
+        """The pages that the range touches; raises INVALID_ADDRESS if it leaves the program's part of the space."""
+        if size < 0 or address < 0 or address + size > self.space.limit:
+            raise KernError(KernReturn.INVALID_ADDRESS)
+        return page_down(address), page_up(address + size)
+
+    # Changes
+    def enter(self, region: Region) -> None:
+        """Map a region where nothing is. Raises RESOURCE_SHORTAGE."""
+        size = region.end - region.start
+        self._work_in()
+        self.space.map(region.start, size, region.protection, region.shared, region.object, region.offset)
+        self._insert(region)
+        try:
+            self.flush()
+        except KernError:
+            self._cut(region.start, region.start + size)
+            raise
+
+    def remove(self, start: int, end: int) -> None:
+        """Unmap whole pages; holes are skipped."""
+        self._work_in()
+        if self._cut(start, end):
+            self.space.unmap(start, end - start)
+            self.flush()
+
+    def set_protection(self, start: int, end: int, protection: int, maximum: int | None) -> None:
+        """Whole pages, all mapped; ``maximum`` (if given) replaces their maximum. Raises PROTECTION_FAILURE."""
+        if maximum is None and any(protection & ~region.maximum for region in self.covering(start, end)):
+            raise KernError(KernReturn.PROTECTION_FAILURE)
+        for piece in self._cut(start, end):
+            if maximum is not None:
+                piece.maximum &= maximum
+            piece.protection = protection if maximum is None else piece.protection & maximum
+            self.space.protect(piece.start, piece.end - piece.start, piece.protection)
+            self._insert(piece)
+        self.flush()
+
+    def set_inheritance(self, start: int, end: int, inheritance: int) -> None:
+        """Whole pages. What children are to share becomes an object now; another thread should not write to it meanwhile."""
+        self._work_in()
+        for piece in self._cut(start, end):
+            piece.inheritance = inheritance
+            if inheritance == mach.VM_INHERIT_SHARE and not piece.shared:
+                self._make_shared(piece)
+            self._insert(piece)
+        self.flush()
+
+    def _make_shared(self, piece: Region) -> None:
+        size = piece.end - piece.start
+        copy = self._snapshot(piece)
+        piece.object, piece.offset, piece.shared = copy.object, 0, True
+        self.space.map(piece.start, size, piece.protection, True, copy.object, 0)
+
+    def _snapshot(self, piece: Region) -> MemoryCopy:
+        """A copy of whole pages, whatever their protection."""
+        size = piece.end - piece.start
+        readable = piece.protection & mach.VM_PROT_READ
+        if not readable:
+            self.space.protect(piece.start, size, mach.VM_PROT_READ)
+        copy = self._copy_out_of(piece.start, size)
+        if not readable:
+            self.space.protect(piece.start, size, piece.protection)
+        return copy
+
+    def _copy_out_of(self, address: int, length: int) -> MemoryCopy:
+        if length > COPY_LIMIT:
+            raise KernError(KernReturn.RESOURCE_SHORTAGE)
+        copy = MemoryCopy(length)
+        for offset in range(0, length, CHUNK):
+            data = self.space.read(address + offset, min(CHUNK, length - offset))
+            if data.count(0) != len(data):
+                copy.object.write(offset, data)
+        return copy
+
+    def flush(self) -> None:
+        """Have the queued changes made. Raises RESOURCE_SHORTAGE, TERMINATED (the space is gone)."""
+        try:
+            self.space.flush()
+        except OSError as error:
+            raise KernError(KernReturn.RESOURCE_SHORTAGE if self.space.host.alive else KernReturn.TERMINATED) from error
+
+    # Out-of-line data
+    def readable(self, address: int, length: int) -> None:
+        """Raises INVALID_ADDRESS, PROTECTION_FAILURE."""
+        self._allows(address, length, mach.VM_PROT_READ)
+
+    def writable(self, address: int, length: int) -> None:
+        """Raises INVALID_ADDRESS, PROTECTION_FAILURE."""
+        self._allows(address, length, mach.VM_PROT_WRITE)
+
+    def _allows(self, address: int, length: int, protection: int) -> None:
+        start, end = self.whole_pages(address, length)
+        if not all(region.protection & protection for region in self.covering(start, end)):
+            raise KernError(KernReturn.PROTECTION_FAILURE)
+
+    def copyin(self, address: int, length: int, destroy: bool) -> MemoryCopy:
+        """What the range holds now; ``destroy`` takes its pages out of the map.
+
+        Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR, RESOURCE_SHORTAGE.
+        """
+        self.readable(address, length)
+        try:
+            copy = self._copy_out_of(address, length)
+        except Fault as fault:
+            raise KernError(KernReturn.MEMORY_ERROR) from fault
+        if destroy:
+            self.remove(page_down(address), page_up(address + length))
+        return copy
+
+    def copyout(self, copy: MemoryCopy | bytes, length: int) -> int:
+        """New private memory that holds ``copy``; its address. Raises NO_SPACE, RESOURCE_SHORTAGE, TERMINATED."""
+        size = page_up(length)
+        start = self.find_space(size)
+        backing = copy.object if isinstance(copy, MemoryCopy) else None
+        self.enter(Region(start, start + size, mach.VM_PROT_DEFAULT, mach.VM_PROT_ALL, mach.VM_INHERIT_COPY, False, backing, 0))
+        if isinstance(copy, bytes):
+            self.space.write(start, copy)
+        return start
+
+    # Children
+    def fork(self, child: AddressSpace) -> VmMap:
+        """The map of a child whose space is a host fork of this one: what is not to be inherited is taken out."""
+        inherited = VmMap(child)
+        if not self._regions or all(self._inherits_as_mapped(region) for region in self._regions):
+            inherited._regions = [region.part(region.start, region.end) for region in self._regions]
+            inherited._notes, inherited._note_objects = list(self._notes), list(self._note_objects)
+            return inherited
+        for region in self.regions:
+            piece = region.part(region.start, region.end)
+            if piece.inheritance == mach.VM_INHERIT_NONE:
+                child.unmap(piece.start, piece.end - piece.start)
+                continue
+            if not self._inherits_as_mapped(piece):
+                copy = self._snapshot(piece)
+                piece.object, piece.offset, piece.shared = copy.object, 0, False
+                child.map(piece.start, piece.end - piece.start, piece.protection, False, copy.object, 0)
+            inherited._insert(piece)
+        inherited.flush()
+        return inherited
+
+    @staticmethod
+    def _inherits_as_mapped(region: Region) -> bool:
+        return region.inheritance == (mach.VM_INHERIT_SHARE if region.shared else mach.VM_INHERIT_COPY)

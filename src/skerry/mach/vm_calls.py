@@ -1,0 +1,151 @@
+"""The vm_* calls on a task's map.
+
+Addresses and sizes are bytes; a range means the pages that it touches. Every call raises KernError and changes nothing when it does.
+
+Source: Mach 3 Kernel Interfaces, chapter 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from skerry.abi import mach
+from skerry.abi.fault import Fault
+from skerry.mach.errors import KernError, KernReturn
+from skerry.mach.vm import CHUNK, Region, VmMap, page_up
+from skerry.machine import HostFile
+
+INHERITANCES: Final = (mach.VM_INHERIT_SHARE, mach.VM_INHERIT_COPY, mach.VM_INHERIT_NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionInfo:
+    """What vm_region answers."""
+
+    address: int
+    size: int
+    protection: int
+    max_protection: int
+    inheritance: int
+    shared: bool
+    offset: int
+
+
+def vm_allocate(vm: VmMap, address: int, size: int, anywhere: bool) -> int:
+    """Zero-filled memory, read and write, at ``address`` or ``anywhere``; where it is.
+
+    Raises NO_SPACE (something is there), INVALID_ADDRESS, RESOURCE_SHORTAGE. A size of 0 allocates nothing at address 0.
+    """
+    return vm_map(vm, address, size, anywhere, None, 0, False, mach.VM_PROT_DEFAULT, mach.VM_PROT_ALL, mach.VM_INHERIT_COPY)
+
+
+def vm_map(
+    vm: VmMap,
+    address: int,
+    size: int,
+    anywhere: bool,
+    memory_object: HostFile | None,
+    offset: int,
+    copy: bool,
+    protection: int,
+    max_protection: int,
+    inheritance: int,
+) -> int:
+    """Map ``memory_object`` from ``offset`` (None: zero memory), copy-on-write if ``copy``; where it is.
+
+    Raises INVALID_ARGUMENT (protection above the maximum, inheritance, offset not at a page), NO_SPACE, INVALID_ADDRESS, RESOURCE_SHORTAGE.
+    """
+    if inheritance not in INHERITANCES or protection & ~max_protection or max_protection & ~mach.VM_PROT_ALL or offset % mach.PAGE_SIZE:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    if size == 0:
+        return 0
+    if anywhere:
+        if not 0 < size <= vm.space.limit:
+            raise KernError(KernReturn.NO_SPACE)
+        start = vm.find_space(page_up(size))
+        end = start + page_up(size)
+    else:
+        start, end = vm.whole_pages(address, size)
+        if any(region.start < end and start < region.end for region in vm.regions):
+            raise KernError(KernReturn.NO_SPACE)
+    shared = memory_object is not None and not copy
+    vm.enter(Region(start, end, protection, max_protection, mach.VM_INHERIT_COPY, shared, memory_object, offset))
+    vm.set_inheritance(start, end, inheritance)
+    return start
+
+
+def vm_deallocate(vm: VmMap, address: int, size: int) -> None:
+    """Take memory away; what is not there is no error. Raises INVALID_ADDRESS (outside of the task's part of the space)."""
+    if size:
+        vm.remove(*vm.whole_pages(address, size))
+
+
+def vm_protect(vm: VmMap, address: int, size: int, set_maximum: bool, protection: int) -> None:
+    """Set the protection, or with ``set_maximum`` lower the maximum (and the protection with it).
+
+    Raises INVALID_ADDRESS (a hole), PROTECTION_FAILURE (above the maximum), INVALID_ARGUMENT.
+    """
+    if protection & ~mach.VM_PROT_ALL:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    if size == 0:
+        return
+    start, end = vm.whole_pages(address, size)
+    regions = vm.covering(start, end)
+    if set_maximum and any(protection & ~region.maximum for region in regions):
+        raise KernError(KernReturn.PROTECTION_FAILURE)
+    vm.set_protection(start, end, protection, protection if set_maximum else None)
+
+
+def vm_inherit(vm: VmMap, address: int, size: int, inheritance: int) -> None:
+    """What children get of the range: VM_INHERIT_SHARE, _COPY or _NONE. Holes are skipped. Raises INVALID_ADDRESS, INVALID_ARGUMENT."""
+    if inheritance not in INHERITANCES:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    if size:
+        vm.set_inheritance(*vm.whole_pages(address, size), inheritance)
+
+
+def vm_read(vm: VmMap, address: int, size: int) -> bytes:
+    """What the range holds. Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR."""
+    vm.readable(address, size)
+    try:
+        return vm.space.read(address, size)
+    except Fault as fault:
+        raise KernError(KernReturn.MEMORY_ERROR) from fault
+
+
+def vm_write(vm: VmMap, address: int, data: bytes) -> None:
+    """Write to the range. Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR."""
+    vm.writable(address, len(data))
+    try:
+        vm.space.write(address, data)
+    except Fault as fault:
+        raise KernError(KernReturn.MEMORY_ERROR) from fault
+
+
+def vm_copy(vm: VmMap, source: int, size: int, target: int) -> None:
+    """Copy within the task, as if by vm_read and vm_write; the ranges may overlap. Errors as theirs."""
+    vm.readable(source, size)
+    vm.writable(target, size)
+    offsets = range(0, size, CHUNK)
+    try:
+        for offset in offsets if target <= source else reversed(offsets):
+            vm.space.write(target + offset, vm.space.read(source + offset, min(CHUNK, size - offset)))
+    except Fault as fault:
+        raise KernError(KernReturn.MEMORY_ERROR) from fault
+
+
+def vm_region(vm: VmMap, address: int) -> RegionInfo:
+    """The region that holds ``address``, or the next one above. Raises NO_SPACE if there is none."""
+    for region in vm.regions:
+        if region.end > address:
+            return RegionInfo(
+                region.start,
+                region.end - region.start,
+                region.protection,
+                region.maximum,
+                region.inheritance,
+                region.shared,
+                region.offset,
+            )
+    raise KernError(KernReturn.NO_SPACE)
