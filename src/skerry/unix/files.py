@@ -94,6 +94,7 @@ class OpenFile(LockOwner):
         return self.flags & linux.O_ACCMODE != linux.O_RDONLY and not self.flags & linux.O_PATH
 
     mappable = False  # whether something that is not a regular file can be mapped
+    zero_memory = False  # whether mapping it gives zero memory
 
     @property
     def nonblocking(self) -> bool:
@@ -171,9 +172,11 @@ class RegularFile(OpenFile):
         return data
 
     def write(self, data: bytes) -> int | None:
+        start = self.position
         if self.flags & linux.O_APPEND:
-            self.position = self.inode.size
-        self.position += (count := self.write_at(data, self.position))
+            start = self.inode.size
+        count = self.write_at(data, start)
+        self.position = start + count
         return count
 
     def read_at(self, count: int, offset: int) -> bytes:

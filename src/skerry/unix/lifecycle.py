@@ -188,16 +188,8 @@ def end_process(process: Process, status: int) -> None:
     process.files.release()
     for thread in borrowers:
         give_back(thread)
-    init = system.first
-    for child in process.children:
-        child.parent = init if init is not process else None
-        if init is not None and init is not process:
-            child.exit_signal = linux.SIGCHLD  # nobody shall slay init
-            init.children.append(child)
-            if child.exit_status is not None:
-                _tell_parent(child)
-    process.children = []
-    if process is init:
+    _leave_children(process)
+    if process is system.first:
         for other in list(system.processes.values()):
             if other is not process:
                 end_process(other, linux.SIGKILL)
@@ -205,6 +197,23 @@ def end_process(process: Process, status: int) -> None:
             system.on_end(status)
         return
     _tell_parent(process)
+
+
+def _leave_children(process: Process) -> None:
+    """Its children get the nearest living ancestor that wants orphans (PR_SET_CHILD_SUBREAPER), else init: the system itself."""
+    reaper = process.parent
+    while reaper is not None and (not reaper.subreaper or reaper.exit_status is not None):
+        reaper = reaper.parent
+    for child in process.children:
+        child.parent = reaper
+        if child.death_signal:
+            signals.send(child, signals.SignalInfo(child.death_signal, linux.SI_USER))
+        child.exit_signal = linux.SIGCHLD  # not to be chosen by who did not ask for the child
+        if reaper is not None:
+            reaper.children.append(child)
+        if child.exit_status is not None:
+            _tell_parent(child)
+    process.children = []
 
 
 def _is_lent(thread: Thread) -> bool:

@@ -79,12 +79,12 @@ class PipeEnd(OpenFile):
         return data
 
     def write(self, data: bytes) -> int | None:
+        if not data:
+            return 0
         pipe = self.pipe
         if not pipe.readers:
             raise LinuxError(linux.EPIPE)
         room = pipe.capacity - pipe.length
-        if not data:
-            return 0
         if room < len(data):
             if len(data) <= PIPE_BUF or room <= 0:
                 return None

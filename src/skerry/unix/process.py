@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from skerry.unix.observe import Observer
     from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
+
+
+INIT: Final = 1  # the system itself: parent of orphans
 
 
 class Credentials:
@@ -97,6 +100,7 @@ class Process:
         self.dumpable = 1
         self.no_new_privileges = 0
         self.subreaper = False
+        self.death_signal = 0  # sent when the parent dies
         self.has_executed = False
 
 
@@ -145,7 +149,7 @@ class System:
         self.names = NameCache()
         self.futexes = Futexes()
         self.processes: dict[int, Process] = {}
-        self.last_pid = 0
+        self.last_pid = INIT
         self.last_ino = 0
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()

@@ -40,12 +40,16 @@ class NullFile(OpenFile):
 class ZeroFile(NullFile):
     """Endless zeros."""
 
+    mappable = zero_memory = True
+
     def read(self, count: int) -> bytes | None:
         return bytes(min(count, _CHUNK))
 
 
 class FullFile(ZeroFile):
     """Endless zeros, and no room."""
+
+    mappable = zero_memory = False
 
     def write(self, data: bytes) -> int | None:
         raise LinuxError(linux.ENOSPC)

@@ -13,7 +13,8 @@ from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile, RegularFile
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
 from skerry.unix.inode import Inode
-from skerry.unix.process import Process, System, Thread
+from skerry.unix.memory import PAGE
+from skerry.unix.process import INIT, Process, System, Thread
 from skerry.unix.syscalls.system import RELEASE, limit_of
 from skerry.unix.vfs import path_of
 
@@ -33,6 +34,7 @@ _LIMITS: Final = (
     ("Max locked memory", 8, "bytes"),
     ("Max address space", 9, "bytes"),
 )
+_DELETED: Final = b" (deleted)"
 _FILE_SYSTEMS: Final = b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\toverlay\n"
 _MOUNTS: Final = (("overlay", "/", "overlay"), ("proc", "/proc", "proc"), ("devtmpfs", "/dev", "devtmpfs"), ("tmpfs", "/tmp", "tmpfs"))
 
@@ -180,7 +182,7 @@ class Proc:
 
     def _process(self, process: Process) -> ProcDirectory:
         files: dict[bytes, Callable[[], bytes]] = {
-            b"maps": process.memory.text,
+            b"maps": lambda: process.memory.text() + _vdso(process.system.platform.clock_page()),
             b"status": lambda: _status(process),
             b"stat": lambda: _process_stat(process),
             b"statm": lambda: b"%d 0 0 0 0 0 0\n" % (process.memory.total() >> 12),
@@ -221,7 +223,7 @@ class Proc:
 
         def make_fd(name: bytes) -> Inode | None:
             file = process.files.files.get(int(name)) if name.isdigit() else None
-            return ProcLink(self.fs, lambda _: file.path, lambda _: file.inode) if file is not None else None
+            return ProcLink(self.fs, lambda _: _path_now(file), lambda _: file.inode) if file is not None else None
 
         directory = ProcDirectory(self.fs, lambda: names, make)
         directory.uid, directory.gid = process.credentials.euid, process.credentials.egid
@@ -250,6 +252,18 @@ class Proc:
         return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}\n".encode()
 
 
+def _vdso(address: int) -> bytes:
+    """Its line of /proc/PID/maps: it lies above all that a process maps."""
+    line = f"{address:08x}-{address + PAGE:08x} r-xp 00000000 00:00 0"
+    return line.ljust(73).encode() + b"[vdso]\n" if address else b""
+
+
+def _path_now(file: OpenFile) -> bytes:
+    """Where the file was opened, and whether it is gone from there."""
+    gone = file.inode.nlink == 0 and file.path[:1] == b"/" and not file.path.endswith(_DELETED)
+    return file.path + _DELETED if gone else file.path
+
+
 def _leader(process: Process) -> Thread:
     return next(iter(process.threads.values()))
 
@@ -272,7 +286,7 @@ def _status(process: Process) -> bytes:
         f"State:\t{_state(process)}",
         f"Tgid:\t{process.pid}",
         f"Pid:\t{process.pid}",
-        f"PPid:\t{process.parent.pid if process.parent else 0}",
+        f"PPid:\t{process.parent.pid if process.parent else INIT}",
         "TracerPid:\t0",
         f"Uid:\t{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}",
         f"Gid:\t{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}",
@@ -290,7 +304,7 @@ def _status(process: Process) -> bytes:
 def _process_stat(process: Process) -> bytes:
     name = _leader(process).name if process.threads else b""
     ticks = (process.started // 10_000_000) % (1 << 31)
-    parent = process.parent.pid if process.parent else 0
+    parent = process.parent.pid if process.parent else INIT
     fields = [parent, process.pgid, process.sid, 0, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, len(process.threads), 0, ticks]
     fields += [process.memory.total(), 0, (1 << 64) - 1, *[0] * 27]
     return b"%d (%s) %s " % (process.pid, name, _state(process).encode()) + " ".join(map(str, fields)).encode() + b"\n"

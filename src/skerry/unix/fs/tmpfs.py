@@ -69,6 +69,8 @@ class File(Inode):
         return self._object.read(offset, min(length, max(0, self.size - offset)))
 
     def write_at(self, offset: int, data: Buffer, now: int) -> int:
+        if not len(data):
+            return 0
         end = offset + len(data)
         if end > MAX_SIZE:
             raise LinuxError(linux.EFBIG)

@@ -13,10 +13,12 @@ from skerry.unix import signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
+from skerry.unix.memory import PAGE
 from skerry.unix.pipe import PipeEnd, make_pipe
 from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
 
 if TYPE_CHECKING:
+    from skerry.unix.memory import Memory
     from skerry.unix.process import Thread
 
 Result = int | Coroutine[Any, Any, int]
@@ -41,8 +43,11 @@ def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
         try:
             process.memory.write(address, data)
         except Fault:
-            file.position -= len(data)  # nothing was read
-            raise
+            done = store_what_fits(process.memory, address, data)
+            file.position -= len(data) - done
+            if not done:
+                raise
+            return done
     return len(data)
 
 
@@ -55,6 +60,19 @@ async def _read_later(thread: Thread, file: OpenFile, vector: list[tuple[int, in
     finally:
         file.release()
     return scatter(thread, vector, data)
+
+
+def store_what_fits(memory: Memory, address: int, data: bytes) -> int:
+    """Write ``data`` up to the first page that cannot be written; the count."""
+    done = 0
+    while done < len(data):
+        step = min(len(data) - done, PAGE - (address + done) % PAGE)
+        try:
+            memory.write(address + done, data[done : done + step])
+        except Fault:
+            break
+        done += step
+    return done
 
 
 def scatter(thread: Thread, vector: list[tuple[int, int]], data: bytes) -> int:
@@ -107,8 +125,9 @@ def pieces(vector: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 def _write(thread: Thread, file: OpenFile, data: bytes) -> Result:
     try:
-        if file.inode.is_regular:
-            limit_growth(thread, file, file.position, len(data))
+        if linux.RLIMIT_FSIZE in thread.process.limits and file.inode.is_regular:
+            start = file.inode.size if file.flags & linux.O_APPEND else file.position
+            data = data[: limit_growth(thread, start, len(data))]
         done = file.write(data)
     except LinuxError as error:
         if error.errno == linux.EPIPE:
@@ -146,12 +165,15 @@ async def _write_later(thread: Thread, file: OpenFile, data: bytes, done: int) -
     return done
 
 
-def limit_growth(thread: Thread, file: OpenFile, position: int, count: int) -> None:
-    """RLIMIT_FSIZE. Raises EFBIG, with SIGXFSZ."""
+def limit_growth(thread: Thread, position: int, count: int) -> int:
+    """How many of ``count`` bytes RLIMIT_FSIZE lets be written at ``position``. Raises EFBIG, with SIGXFSZ, where it is none."""
     limit = thread.process.limits.get(linux.RLIMIT_FSIZE)
-    if limit is not None and count and position + count > limit[0]:
+    if limit is None or not count or position + count <= limit[0]:
+        return count
+    if position >= limit[0]:
         signals.send_to_thread(thread, signals.SignalInfo(linux.SIGXFSZ))
         raise LinuxError(linux.EFBIG)
+    return limit[0] - position
 
 
 def vector_at(thread: Thread, address: int, count: int) -> list[tuple[int, int]]:
@@ -180,9 +202,18 @@ def sys_readv(thread: Thread, fd: int, address: int, count: int) -> Result:
 
 
 def gather(thread: Thread, vector: list[tuple[int, int]]) -> bytes:
-    """The bytes of the pieces of the program's memory."""
+    """The bytes of the pieces of the program's memory, up to the first that cannot be read. Raises Fault if that is the first of all."""
     memory = thread.process.memory
-    return b"".join([memory.read(address, length) for address, length in vector if length])
+    parts: list[bytes] = []
+    for address, length in vector:
+        if length:
+            try:
+                parts.append(memory.read(address, length))
+            except Fault:
+                if not parts:
+                    raise
+                break
+    return b"".join(parts)
 
 
 def sys_writev(thread: Thread, fd: int, address: int, count: int) -> Result:
@@ -213,8 +244,7 @@ def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int)
     file = thread.process.files[c_int(fd)]
     if not file.writable:
         raise LinuxError(linux.EBADF)
-    limit_growth(thread, file, offset, count)
-    return _write_at(thread, file, [(address, count)], offset)
+    return _write_at(thread, file, [(address, limit_growth(thread, offset, count))], offset)
 
 
 def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int) -> int:
@@ -411,7 +441,7 @@ def sys_ftruncate(thread: Thread, fd: int, size: int) -> Result:
     if not file.writable:
         raise LinuxError(linux.EINVAL)
     if size > file.inode.size:
-        limit_growth(thread, file, 0, size)
+        limit_growth(thread, size - 1, 1)
     file.truncate(size)
     return 0
 
@@ -429,7 +459,7 @@ def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) 
     if not file.inode.is_regular:
         raise LinuxError(linux.ENODEV)
     if not mode & linux.FALLOC_FL_KEEP_SIZE:
-        limit_growth(thread, file, offset, length)
+        limit_growth(thread, offset + length - 1, 1)
     file.inode.allocate(mode, offset, length, thread.process.system.platform.realtime())
     return 0
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from skerry.unix.process import Thread
 
 PASSED_ON: Final = frozenset((linux.MADV_DONTNEED, linux.MADV_FREE, linux.MADV_DONTFORK, linux.MADV_DOFORK, linux.MADV_WILLNEED))
+PROT_SEM: Final = 8
+PROT_GROWSDOWN: Final = 0x01000000  # the stack is mapped in full from the start
 MINCORE_MAX: Final = 1 << 36  # bytes asked about in one call: each page is a byte that the server writes
 HINTS: Final = frozenset((0, 1, 2, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 25))  # say nothing of contents: accepted
 
@@ -42,6 +44,8 @@ def sys_mmap(thread: Thread, address: int, length: int, protection: int, flags: 
             raise LinuxError(linux.EACCES)
         if not file.inode.is_regular and not file.mappable:
             raise LinuxError(linux.ENODEV)
+        if file.zero_memory:
+            file = None
     if flags & (linux.MAP_FIXED | linux.MAP_FIXED_NOREPLACE):
         if address % PAGE or address + length > memory.space.limit:
             raise LinuxError(linux.EINVAL if address % PAGE else linux.ENOMEM)
@@ -64,6 +68,8 @@ def sys_munmap(thread: Thread, address: int, length: int) -> int:
 def sys_mprotect(thread: Thread, address: int, length: int, protection: int) -> int:
     if not length and not address % PAGE:
         return 0
+    if protection & ~(linux.PROT_READ | linux.PROT_WRITE | linux.PROT_EXEC | PROT_SEM | PROT_GROWSDOWN):
+        raise LinuxError(linux.EINVAL)
     memory = thread.process.memory
     memory.protect(address, _range(thread, address, length), protection)
     memory.space.flush()

@@ -339,12 +339,12 @@ def sys_renameat2(thread: Thread, old_directory: int, old: int, new_directory: i
         raise LinuxError(linux.EINVAL)
     source = walk_to_entry(thread, old_directory, process.memory.read_path(old))
     target = walk_to_entry(thread, new_directory, process.memory.read_path(new))
-    if source.directory.fs is not target.directory.fs:
-        raise LinuxError(linux.EXDEV)
     if not source.name:
         raise LinuxError(linux.EBUSY)
     if not target.name:
         raise LinuxError(linux.EEXIST if flags & linux.RENAME_NOREPLACE else linux.EBUSY)
+    if source.directory.fs is not target.directory.fs:
+        raise LinuxError(linux.EXDEV)
     inode, old_inode = source.inode, target.inode
     if inode is None or (exchange and old_inode is None):
         raise LinuxError(linux.ENOENT)

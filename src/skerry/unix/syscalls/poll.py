@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.abi.fault import Fault
 from skerry.lib.coroutine import NEVER, wait_any
 from skerry.unix import signals
 from skerry.unix.arguments import c_int
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from skerry.unix.process import Thread
 
 Result = int | Coroutine[Any, Any, int]
+SECOND: Final = 1_000_000_000  # ns
+MICROSECOND: Final = 1000
 _ALWAYS: Final = linux.POLLERR | linux.POLLHUP
 _SETS: Final = (  # what makes a descriptor ready in each set of select
     linux.POLLIN | linux.POLLRDNORM | linux.POLLHUP | linux.POLLERR,
@@ -37,7 +41,7 @@ def sys_poll(thread: Thread, address: int, count: int, timeout: int) -> Result:
 def sys_ppoll(thread: Thread, address: int, count: int, timeout: int, mask: int, size: int) -> Result:
     deadline = deadline_of(thread, timeout, False, False)
     _swap_mask(thread, mask)
-    return _poll(thread, address, count, deadline, deadline <= thread.process.system.platform.monotonic())
+    return _poll(thread, address, count, deadline, deadline <= thread.process.system.platform.monotonic(), timeout)
 
 
 def _swap_mask(thread: Thread, address: int) -> None:
@@ -50,7 +54,8 @@ def _swap_mask(thread: Thread, address: int) -> None:
             raise LinuxError(linux.EINTR)
 
 
-def _poll(thread: Thread, address: int, count: int, deadline: int, at_once: bool) -> Result:
+def _poll(thread: Thread, address: int, count: int, deadline: int, at_once: bool, timeout: int = 0) -> Result:
+    """``timeout``: where a struct timespec is to say what is left of the time."""
     process = thread.process
     if count > process.files.limit:
         raise LinuxError(linux.EINVAL)
@@ -60,15 +65,18 @@ def _poll(thread: Thread, address: int, count: int, deadline: int, at_once: bool
     bits = _look(wanted)
     if any(bits) or at_once:
         return _report(thread, address, bits)
-    return _poll_later(thread, address, wanted, deadline)
+    return _poll_later(thread, address, wanted, deadline, timeout)
 
 
 def _look(wanted: Wanted) -> list[int]:
     return [(file.poll() & events if file is not None else linux.POLLNVAL if fd >= 0 else 0) for fd, events, file in wanted]
 
 
-async def _poll_later(thread: Thread, address: int, wanted: Wanted, deadline: int) -> int:
-    bits = await _wait(wanted, deadline)
+async def _poll_later(thread: Thread, address: int, wanted: Wanted, deadline: int, timeout: int) -> int:
+    try:
+        bits = await _wait(wanted, deadline)
+    finally:
+        _say_left(thread, deadline, timeout, 1)
     return _report(thread, address, bits)
 
 
@@ -97,18 +105,18 @@ def sys_select(thread: Thread, count: int, reads: int, writes: int, others: int,
         seconds, microseconds = struct.unpack("<qq", thread.process.memory.read(timeout, 16))
         if seconds < 0 or microseconds < 0:
             raise LinuxError(linux.EINVAL)
-        deadline = thread.process.system.platform.monotonic() + seconds * 1_000_000_000 + microseconds * 1000
-    return _select(thread, c_int(count), (reads, writes, others), deadline)
+        deadline = thread.process.system.platform.monotonic() + seconds * SECOND + microseconds * MICROSECOND
+    return _select(thread, c_int(count), (reads, writes, others), deadline, timeout, MICROSECOND)
 
 
 def sys_pselect6(thread: Thread, count: int, reads: int, writes: int, others: int, timeout: int, masks: int) -> Result:
     deadline = deadline_of(thread, timeout, False, False)
     if masks:
         _swap_mask(thread, thread.process.memory.read_words(masks, 1)[0])
-    return _select(thread, c_int(count), (reads, writes, others), deadline)
+    return _select(thread, c_int(count), (reads, writes, others), deadline, timeout, 1)
 
 
-def _select(thread: Thread, count: int, addresses: tuple[int, int, int], deadline: int) -> Result:
+def _select(thread: Thread, count: int, addresses: tuple[int, int, int], deadline: int, timeout: int, unit: int) -> Result:
     if count < 0:
         raise LinuxError(linux.EINVAL)
     process = thread.process
@@ -126,11 +134,24 @@ def _select(thread: Thread, count: int, addresses: tuple[int, int, int], deadlin
     bits = _look(wanted)
     if any(bits) or deadline <= process.system.platform.monotonic():
         return _report_select(thread, addresses, size, sets, wanted, bits)
-    return _select_later(thread, addresses, size, sets, wanted, deadline)
+    return _select_later(thread, addresses, size, sets, wanted, deadline, timeout, unit)
 
 
-async def _select_later(thread: Thread, addresses: tuple[int, int, int], size: int, sets: list[int], wanted: Wanted, deadline: int) -> int:
-    bits = await _wait(wanted, deadline)
+def _say_left(thread: Thread, deadline: int, address: int, unit: int) -> None:
+    """Write what is left of the time, in seconds and units of ``unit`` ns, to ``address``, if that can be written."""
+    if address:
+        left = max(0, deadline - thread.process.system.platform.monotonic()) // unit
+        with suppress(Fault):
+            thread.process.memory.write(address, struct.pack("<qq", *divmod(left, SECOND // unit)))
+
+
+async def _select_later(
+    thread: Thread, addresses: tuple[int, int, int], size: int, sets: list[int], wanted: Wanted, deadline: int, timeout: int, unit: int
+) -> int:
+    try:
+        bits = await _wait(wanted, deadline)
+    finally:
+        _say_left(thread, deadline, timeout, unit)
     return _report_select(thread, addresses, size, sets, wanted, bits)
 
 

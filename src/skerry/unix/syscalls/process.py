@@ -12,7 +12,7 @@ from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import ARGUMENT_LIMIT, Program, execute
 from skerry.unix.inode import Inode
-from skerry.unix.process import Process, Thread
+from skerry.unix.process import INIT, Process, Thread
 from skerry.unix.syscalls.paths import AT_FDCWD_WORD
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def sys_gettid(thread: Thread) -> Result:
 
 
 def sys_getppid(thread: Thread) -> Result:
-    return thread.process.parent.pid if thread.process.parent else 0
+    return thread.process.parent.pid if thread.process.parent else INIT
 
 
 def _process(thread: Thread, pid: int) -> Process:

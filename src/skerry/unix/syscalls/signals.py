@@ -119,7 +119,7 @@ def sys_kill(thread: Thread, pid: int, signo: int) -> Result:
     if pid > 0:
         targets = [table[pid]] if pid in table else []
     elif pid == -1:
-        targets = [p for p in table.values() if p is not process and p is not process.system.first]
+        targets = [p for p in table.values() if p is not process]
     else:
         group = -pid or process.pgid
         targets = [p for p in table.values() if p.pgid == group]

@@ -155,6 +155,14 @@ def sys_prctl(thread: Thread, option: int, a: int, b: int, c: int, d: int) -> in
         return int(process.credentials.euid == 0)
     elif option == linux.PR_SET_CHILD_SUBREAPER:
         process.subreaper = bool(a)
+    elif option == linux.PR_GET_CHILD_SUBREAPER:
+        memory.write(a, struct.pack("<i", process.subreaper))
+    elif option == linux.PR_SET_PDEATHSIG:
+        if a > 64:
+            raise LinuxError(linux.EINVAL)
+        process.death_signal = a
+    elif option == linux.PR_GET_PDEATHSIG:
+        memory.write(a, struct.pack("<i", process.death_signal))
     else:
         raise LinuxError(linux.EINVAL)
     return 0

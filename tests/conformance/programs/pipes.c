@@ -17,7 +17,7 @@ int main(void) {
   pipe(p); catch(SIGPIPE, broken, 0); close(p[0]); SHOW(write(p[1], "x", 1)); SHOW(pipes_broken); signal(SIGPIPE, SIG_IGN); SHOW(write(p[1], "x", 1)); SHOW(write(p[1], "x", 0)); close(p[1]);
 
   puts("-- not blocking");
-  SHOW(pipe2(p, O_NONBLOCK | O_CLOEXEC)); SHOW(fcntl(p[0], F_GETFL) & O_NONBLOCK); SHOW(fcntl(p[0], F_GETFD)); SHOW(read(p[0], text, 1)); SHOW(write(p[1], text, 70000)); SHOW(write(p[1], "x", 1)); SHOW(read(p[0], text, 4095)); SHOW(write(p[1], "x", 1)); SHOW(read(p[0], text, 1)); SHOW(write(p[1], text, 4096)); SHOW(fcntl(p[0], F_GETPIPE_SZ)); SHOW(fcntl(p[0], F_SETPIPE_SZ, 131072)); SHOW(fcntl(p[1], F_GETPIPE_SZ)); close(p[1]); long total = 0; while ((n = read(p[0], text, sizeof text)) > 0) total += n; SHOW(total); close(p[0]);
+  SHOW(pipe2(p, O_NONBLOCK | O_CLOEXEC)); SHOW(fcntl(p[0], F_GETFL) & O_NONBLOCK); SHOW(fcntl(p[0], F_GETFD)); SHOW(read(p[0], text, 1)); SHOW(write(p[1], text, 70000)); SHOW(write(p[1], "x", 1)); SHOW(read(p[0], text, 4096)); SHOW(write(p[1], text, 4096)); SHOW(write(p[1], "x", 1)); SHOW(fcntl(p[0], F_GETPIPE_SZ)); SHOW(fcntl(p[0], F_SETPIPE_SZ, 131072)); SHOW(fcntl(p[1], F_GETPIPE_SZ)); close(p[1]); long total = 0; while ((n = read(p[0], text, sizeof text)) > 0) total += n; SHOW(total); close(p[0]);
 
   puts("-- a writer that waits");
   pipe(p); fflush(stdout);

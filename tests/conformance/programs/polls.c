@@ -28,7 +28,7 @@ int main(void) {
 
   puts("-- select");
   FD_ZERO(&in); FD_ZERO(&out); FD_ZERO(&err); FD_SET(p[0], &in); FD_SET(p[1], &out); FD_SET(q[0], &in); FD_SET(q[0], &err); SHOW(select(q[1] + 1, &in, &out, &err, &none)); SHOW(FD_ISSET(p[0], &in)); SHOW(FD_ISSET(p[1], &out)); SHOW(FD_ISSET(q[0], &err)); write(q[1], "z", 1); FD_ZERO(&in); FD_SET(p[0], &in); FD_SET(q[0], &in); FD_SET(p[1], &out); brief.tv_sec = 5; SHOW(select(q[1] + 1, &in, &out, NULL, &brief)); SHOW(FD_ISSET(p[0], &in)); SHOW(FD_ISSET(q[0], &in)); TRUTH(brief.tv_sec == 4 || brief.tv_sec == 5);
-  brief = (struct timeval){0, 20000}; FD_ZERO(&in); FD_SET(p[0], &in); SHOW(select(p[0] + 1, &in, NULL, NULL, &brief)); SHOW(brief.tv_sec); SHOW(brief.tv_usec); SHOW(FD_ISSET(p[0], &in)); FD_ZERO(&in); FD_SET(98, &in); SHOW(select(99, &in, NULL, NULL, &none)); SHOW(select(-1, NULL, NULL, NULL, &none)); brief.tv_usec = -1; brief.tv_sec = -1; SHOW(select(0, NULL, NULL, NULL, &brief));
+  brief = (struct timeval){0, 20000}; FD_ZERO(&in); FD_SET(p[0], &in); SHOW(select(p[0] + 1, &in, NULL, NULL, &brief)); SHOW(brief.tv_sec); SHOW(brief.tv_usec); SHOW(FD_ISSET(p[0], &in)); FD_ZERO(&in); FD_SET(40, &in); SHOW(select(41, &in, NULL, NULL, &none)); SHOW(select(-1, NULL, NULL, NULL, &none)); brief.tv_usec = -1; brief.tv_sec = -1; SHOW(select(0, NULL, NULL, NULL, &brief));
   close(q[1]); FD_ZERO(&in); FD_SET(q[0], &in); read(q[0], &byte, 1); SHOW(select(q[0] + 1, &in, NULL, NULL, NULL)); SHOW(read(q[0], &byte, 1));
   return 0;
 }
