@@ -99,7 +99,7 @@ class Page:
 class FakeSpace:
     """An address space."""
 
-    limit = 1 << 46
+    limit = 0x7FF000000000
     offsets = 512
 
     def __init__(self) -> None:

@@ -16,6 +16,7 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.locks import FileLocks
+    from skerry.unix.memory import Memory
     from skerry.unix.pipe import Pipe
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Buffer, MemoryObject
@@ -189,3 +190,7 @@ class Inode:
     def writable_memory_object(self) -> MemoryObject:
         """The same, for a shared mapping that may be written."""
         return self.memory_object()
+
+    def is_replaced_later(self, memory: Memory) -> bool:
+        """Whether other memory may take the place of this; then ``memory``, which maps it shared, is told (Memory.replace)."""
+        return False

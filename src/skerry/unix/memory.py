@@ -32,9 +32,19 @@ def page_up(length: int) -> int:
 class Mapping:
     """A range of pages of one kind; ``offset`` is bytes into ``inode``."""
 
-    __slots__ = ("end", "identity", "inode", "name", "offset", "protection", "shared", "start")
+    __slots__ = ("end", "identity", "inode", "may_write", "name", "offset", "protection", "shared", "start")
 
-    def __init__(self, start: int, end: int, protection: int, shared: bool, inode: Inode | None, offset: int, name: bytes) -> None:
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        protection: int,
+        shared: bool,
+        inode: Inode | None,
+        offset: int,
+        name: bytes,
+        may_write: bool = True,
+    ) -> None:
         self.start = start
         self.end = end
         self.protection = protection
@@ -42,11 +52,12 @@ class Mapping:
         self.inode = inode
         self.offset = offset
         self.name = name  # path of the file, or [heap], [stack]
+        self.may_write = may_write  # whether PROT_WRITE may be given: not to a shared mapping of a file that was opened read-only
         self.identity: object = self  # of anonymous shared memory: the same in every process that inherited it
 
     def part(self, start: int, end: int) -> Mapping:
         """The same, from ``start`` to ``end``."""
-        piece = Mapping(start, end, self.protection, self.shared, self.inode, self.offset + start - self.start, self.name)
+        piece = Mapping(start, end, self.protection, self.shared, self.inode, self.offset + start - self.start, self.name, self.may_write)
         piece.identity = self.identity
         return piece
 
@@ -56,6 +67,7 @@ class Mapping:
             before.end == self.start
             and before.protection == self.protection
             and before.shared == self.shared
+            and before.may_write == self.may_write
             and before.inode is self.inode
             and before.name == self.name
             and (self.inode is None or before.offset + before.end - before.start == self.offset)
@@ -76,6 +88,7 @@ class Memory:
         self._adopt(space)
         self._mappings: list[Mapping] = []
         self._total = 0
+        self._watched: set[Inode] = set()  # shared mappings of files whose memory may be replaced
         self.break_start = 0
         self.break_end = 0
 
@@ -169,12 +182,15 @@ class Memory:
         """Map at ``address``, in place of what was there. Raises ENOMEM, ENODEV, EACCES."""
         if self.total() + length > self.limit or address + length > self.space.limit:
             raise LinuxError(linux.ENOMEM)
-        backing = None
+        backing, inode, may_write = None, None, True
         if file is not None:
-            backing = file.shared_memory_object() if shared and protection & linux.PROT_WRITE else file.memory_object()
+            inode, name = file.inode, file.path
+            may_write = file.writable or not shared
+            backing = file.shared_memory_object() if shared and may_write else file.memory_object()
+            if shared and inode.is_replaced_later(self):
+                self._watched.add(inode)
         self.space.map(address, length, protection & 7, shared, backing, offset)
-        inode = file.inode if file is not None else None
-        self._insert(Mapping(address, address + length, protection & 7, shared, inode, offset, file.path if file is not None else name))
+        self._insert(Mapping(address, address + length, protection & 7, shared, inode, offset, name, may_write))
 
     def commit(self, address: int, length: int) -> None:
         """Have a mapping made now; if the space refuses it, it is forgotten. Raises LinuxError."""
@@ -191,15 +207,29 @@ class Memory:
         self.space.map(address, length, protection, False, backing, offset)
         self._insert(Mapping(address, address + length, protection, False, inode, offset, name))
 
+    def replace(self, inode: Inode, backing: MemoryObject) -> None:
+        """``inode``'s contents are in ``backing`` from now on: have its shared mappings show that. Raises LinuxError."""
+        self._watched.discard(inode)
+        if not self.references:
+            return
+        for mapping in self._mappings:
+            if mapping.shared and mapping.inode is inode:
+                self.space.map(mapping.start, mapping.end - mapping.start, mapping.protection, True, backing, mapping.offset)
+        self.space.flush()
+
     def unmap(self, address: int, length: int) -> None:
         """Take pages out; holes are skipped."""
         if self._cut(address, address + length):
             self.space.unmap(address, length)
 
     def protect(self, address: int, length: int, protection: int) -> None:
-        """Raises ENOMEM where something is not mapped."""
+        """Raises ENOMEM where something is not mapped, EACCES where a shared mapping may not be written."""
         end = address + length
         pieces = self._cut(address, end)
+        if protection & linux.PROT_WRITE and not all(piece.may_write for piece in pieces):
+            for piece in pieces:
+                self._insert(piece)
+            raise LinuxError(linux.EACCES)
         covered = sum(piece.end - piece.start for piece in pieces)
         for piece in pieces:
             if covered == length:
@@ -293,6 +323,7 @@ class Memory:
         child.break_start, child.break_end = self.break_start, self.break_end
         child._mappings = [m.part(m.start, m.end) for m in self._mappings]
         child._total = self._total
+        child._watched = {inode for inode in self._watched if inode.is_replaced_later(child)}
         return child, thread
 
     def clear(self) -> None:
@@ -300,6 +331,7 @@ class Memory:
         self.space.clear()
         self._mappings = []
         self._total = 0
+        self._watched.clear()
 
     def release(self) -> None:
         """A process that used it is gone; the last one ends the space."""

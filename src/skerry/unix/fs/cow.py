@@ -1,8 +1,17 @@
-"""A copy-on-write view of a host directory: loaded as it is walked, changed in memory only."""
+"""A copy-on-write view of a host directory: loaded as it is walked, changed in memory only.
+
+What was looked at once stays as it was seen: a name that was missing stays missing, a file's attributes are those it had then, but for its
+size, which is taken again when its contents are first opened. (Overlayfs promises no more for a lower layer that changes;
+:mod:`skerry.unix.fs.hostdir` is the view that is always current.) Contents are read from the host until the file is first changed.
+
+When it is, they move to memory, and shared mappings with them. Private mappings keep showing the host's bytes: whether they see later
+writes is unspecified (POSIX mmap), and programs that run from the file are not disturbed.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
@@ -10,7 +19,11 @@ from skerry.unix.fs.tmpfs import Directory, File, MemoryFileSystem, Node, Symlin
 from skerry.unix.inode import Inode
 from skerry.unix.substrate import Buffer, HostFile, HostTree, MemoryObject, Platform
 
+if TYPE_CHECKING:
+    from skerry.unix.memory import Memory
+
 _COPY_STEP: Final = 1 << 24
+_NOBODY: Final[WeakSet[Memory]] = WeakSet()  # never added to
 OPEN_HOST_FILES: Final = 512
 
 
@@ -59,6 +72,7 @@ class CowFile(File):
         super().__init__(fs, ino, mode, uid, gid, now)
         self._host_path: bytes | None = path  # None: copied up
         self._host_blocks = blocks
+        self._mapped_by: WeakSet[Memory] = _NOBODY  # shared, while the contents are the host's
 
     @property
     def blocks(self) -> int:
@@ -70,9 +84,15 @@ class CowFile(File):
         if file is None:
             assert self._host_path is not None
             file = fs.open_files[self] = fs.tree.open(self._host_path)
+            self._look_again(file)
             if len(fs.open_files) > OPEN_HOST_FILES:
                 fs.open_files.pop(next(iter(fs.open_files))).close()
         return file
+
+    def _look_again(self, file: HostFile) -> None:
+        """The host may have changed the file since its attributes were taken; what it holds now is what will be read."""
+        if (size := file.size) != self.size:
+            self.size, self._host_blocks = size, file.blocks
 
     def read_at(self, offset: int, length: int) -> bytes:
         if self._host_path is None:
@@ -90,6 +110,10 @@ class CowFile(File):
         for offset in range(0, size, _COPY_STEP):
             assert file is not None
             super().write_at(offset, file.read(offset, min(_COPY_STEP, size - offset)), kept)
+        if self._mapped_by:
+            mapped_by, self._mapped_by = self._mapped_by, _NOBODY
+            for memory in list(mapped_by):
+                memory.replace(self, super().memory_object())
 
     def write_at(self, offset: int, data: Buffer, now: int) -> int:
         self._copy_up(self.size)
@@ -115,6 +139,14 @@ class CowFile(File):
         """For a shared mapping that may be written."""
         self._copy_up(self.size)
         return super().memory_object()
+
+    def is_replaced_later(self, memory: Memory) -> bool:
+        if self._host_path is None:
+            return False
+        if self._mapped_by is _NOBODY:
+            self._mapped_by = WeakSet()
+        self._mapped_by.add(memory)
+        return True
 
 
 class CowDirectory(Directory):
