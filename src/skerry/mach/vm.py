@@ -15,7 +15,7 @@ Source: Mach 3 Kernel Interfaces, chapter 5; GNU Mach, vm/vm_user.c and vm/vm_ma
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Final
+from typing import Any, Final
 
 from skerry.abi import mach
 from skerry.abi.fault import Fault
@@ -97,15 +97,13 @@ class VmMap:
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
         self._regions: list[Region] = []
-        self._notes: list[tuple[int, ...]] = []  # start, length, protection, shared, index of the object (-1: none), offset
-        self._note_objects: list[HostFile | None] = []
+        self._notes: list[tuple[Any, ...]] = []  # of map: start, length, protection, shared, object, offset; of the others: their arguments
 
     # What a co-located server does to it, and only notes
     def map_noted(self, address: int, length: int, protection: int, shared: bool, backing: HostFile | None, offset: int) -> None:
         """AddressSpace.map, with inheritance share if ``shared`` and else copy."""
         self.space.map(address, length, protection, shared, backing, offset)
-        self._note((address, length, protection, shared, len(self._note_objects), offset))
-        self._note_objects.append(backing)
+        self._note((address, length, protection, shared, backing, offset))
 
     def unmap_noted(self, address: int, length: int) -> None:
         """AddressSpace.unmap."""
@@ -125,22 +123,21 @@ class VmMap:
     def clear(self) -> None:
         """Unmap everything."""
         self.space.clear()
-        self._regions, self._notes, self._note_objects = [], [], []
+        self._regions, self._notes = [], []
 
-    def _note(self, note: tuple[int, ...]) -> None:
+    def _note(self, note: tuple[Any, ...]) -> None:
         self._notes.append(note)
         if len(self._notes) > NOTES:
             self._work_in()
 
     def _work_in(self) -> None:
         notes, self._notes = self._notes, []
-        objects, self._note_objects = self._note_objects, []
         for start, length, *rest in notes:
             pieces = self._cut(start, start + length)
             if len(rest) == 4:
-                protection, shared, index, offset = rest
+                protection, shared, backing, offset = rest
                 inheritance = mach.VM_INHERIT_SHARE if shared else mach.VM_INHERIT_COPY
-                region = Region(start, start + length, protection, mach.VM_PROT_ALL, inheritance, bool(shared), objects[index], offset)
+                region = Region(start, start + length, protection, mach.VM_PROT_ALL, inheritance, bool(shared), backing, offset)
                 self._insert(region)
             elif len(rest) == 1:
                 for piece in pieces:
@@ -350,7 +347,7 @@ class VmMap:
         inherited = VmMap(child)
         if not self._regions or all(self._inherits_as_mapped(region) for region in self._regions):
             inherited._regions = [region.part(region.start, region.end) for region in self._regions]
-            inherited._notes, inherited._note_objects = list(self._notes), list(self._note_objects)
+            inherited._notes = list(self._notes)
             return inherited
         for region in self.regions:
             piece = region.part(region.start, region.end)
