@@ -10,6 +10,8 @@ from skerry.machine import libc
 class HostFile:
     """An open host file as a memory object: mapped straight from the host's page cache. Owns its descriptor."""
 
+    descriptor = -1  # none yet
+
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 

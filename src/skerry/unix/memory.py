@@ -7,7 +7,7 @@ space below (:class:`skerry.unix.substrate.UserSpace`); this is what mmap, mrema
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
@@ -89,6 +89,8 @@ class Memory:
         self._mappings: list[Mapping] = []
         self._total = 0
         self._watched: set[Inode] = set()  # shared mappings of files whose memory may be replaced
+        self._filled = MMAP_TOP  # from here up there is no room for ``_sought`` bytes: where the search for a place goes on
+        self._sought = 0
         self.break_start = 0
         self.break_end = 0
 
@@ -147,15 +149,16 @@ class Memory:
         """Where ``length`` bytes can be mapped: at ``hint`` if that is free, else as high as possible; raises ENOMEM."""
         if hint >= LOWEST and hint + length <= MMAP_TOP and not self._overlaps(hint, hint + length):
             return hint
-        top = MMAP_TOP
-        for mapping in reversed(self._mappings):
-            if mapping.start >= top:
-                continue
+        top = self._filled if length >= self._sought else MMAP_TOP
+        mappings = self._mappings
+        for index in range(bisect_left(mappings, top, key=_start_of) - 1, -1, -1):
+            mapping = mappings[index]
             if mapping.end <= top - length:
                 break
             top = min(top, mapping.start)
         if top - length < LOWEST:
             raise LinuxError(linux.ENOMEM)
+        self._filled, self._sought = top, length
         return top - length
 
     def is_free(self, address: int, length: int) -> bool:
@@ -298,6 +301,7 @@ class Memory:
         if first == last:
             return removed
         mappings[first:last] = kept
+        self._filled = MMAP_TOP
         for piece in removed:
             self._total -= piece.end - piece.start
         return removed
@@ -330,6 +334,7 @@ class Memory:
         """Empty it, for exec."""
         self.space.clear()
         self._mappings = []
+        self._filled = MMAP_TOP
         self._total = 0
         self._watched.clear()
 

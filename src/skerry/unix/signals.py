@@ -39,6 +39,7 @@ CORE: Final = frozenset(
 )
 LAST: Final = 64
 REALTIME: Final = 32  # from this number on each sending is kept
+QUEUE_LIMIT: Final = 4000  # RLIMIT_SIGPENDING: what is sent beyond it is lost
 UNBLOCKABLE: Final = (1 << (linux.SIGKILL - 1)) | (1 << (linux.SIGSTOP - 1))
 
 
@@ -120,7 +121,7 @@ def send(process: Process, info: SignalInfo) -> None:
         for observer in process.system.observers:
             observer.signal(taker, info)
         return
-    if signo < REALTIME and any(p.signo == signo for p in process.pending):
+    if len(process.pending) >= QUEUE_LIMIT if signo >= REALTIME else any(p.signo == signo for p in process.pending):
         return
     process.pending.append(info)
     if taker is not None:
@@ -145,7 +146,7 @@ def send_to_thread(thread: Thread, info: SignalInfo) -> None:
         for observer in thread.process.system.observers:
             observer.signal(thread, info)
         return
-    if signo >= REALTIME or all(p.signo != signo for p in thread.pending):
+    if len(thread.pending) < QUEUE_LIMIT if signo >= REALTIME else all(p.signo != signo for p in thread.pending):
         thread.pending.append(info)
     if not thread.mask & (1 << (signo - 1)):
         notify(thread)

@@ -165,6 +165,8 @@ def sys_rt_sigqueueinfo(thread: Thread, pid: int, signo: int, address: int) -> R
     (code,) = struct.unpack_from("<i", data, 8)
     if (code >= 0 or code == linux.SI_TKILL) and target is not thread.process:
         raise LinuxError(linux.EPERM)
+    if signo >= signals.REALTIME and len(target.pending) >= signals.QUEUE_LIMIT:
+        raise LinuxError(linux.EAGAIN)
     signals.send(target, signals.SignalInfo(_valid(signo), code, data[16:]))
     return 0
 
