@@ -13,7 +13,7 @@ from skerry.abi import registers as reg
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.memory import PAGE, Memory, page_up
-from skerry.unix.vfs import require, resolve
+from skerry.unix.vfs import full_path, require, resolve
 
 if TYPE_CHECKING:
     from skerry.unix.inode import Inode
@@ -58,8 +58,7 @@ class Program:
         self.name = path
         self.arguments = arguments
         for _ in range(SCRIPT_DEPTH + 1):
-            self.inode = _find(thread, path, start, follow)
-            self.path = path
+            self.inode, self.path = _find(thread, path, start, follow)
             head = self.inode.read_at(0, HEAD)
             if head[:2] != b"#!":
                 break
@@ -77,7 +76,7 @@ class Program:
         for segment in self.image.segments:
             if segment.kind == elf.PT_INTERP:
                 name = self.inode.read_at(segment.offset, min(segment.file_size, HEAD)).split(b"\0", 1)[0]
-                self.interpreter = _find(thread, name, thread.process.place.cwd, True)
+                self.interpreter, self.interpreter_path = _find(thread, name, thread.process.place.cwd, True)
                 self.interpreter_image = _parse(self.interpreter.read_at(0, HEAD))
 
 
@@ -88,7 +87,8 @@ def _parse(head: bytes) -> elf.Image:
         raise NotAProgram(str(error)) from None
 
 
-def _find(thread: Thread, path: bytes, start: Inode, follow: bool) -> Inode:
+def _find(thread: Thread, path: bytes, start: Inode, follow: bool) -> tuple[Inode, bytes]:
+    """The file and its absolute path."""
     process = thread.process
     name = resolve(thread, process.place, process.credentials, path, start, follow)
     if name.inode is None:
@@ -98,7 +98,7 @@ def _find(thread: Thread, path: bytes, start: Inode, follow: bool) -> Inode:
     if not name.inode.is_regular:
         raise LinuxError(linux.EACCES)
     require(process.credentials, name.inode, linux.X_OK)
-    return name.inode
+    return name.inode, full_path(name, process.place.root)
 
 
 def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
@@ -130,7 +130,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     if program.interpreter is not None:
         size = max(s.address + s.memory_size for s in program.interpreter_image.loads)
         interpreter_base = memory.free_range(page_up(size)) if program.interpreter_image.kind == elf.ET_DYN else 0
-        entry = _load(memory, program.interpreter, program.interpreter_image, interpreter_base, b"").entry
+        entry = _load(memory, program.interpreter, program.interpreter_image, interpreter_base, program.interpreter_path).entry
     limit = process.limits.get(linux.RLIMIT_STACK, (STACK_LIMIT, 0))[0]
     size = page_up(max(min(limit, 64 << 20), ARGUMENT_LIMIT))
     memory.map(STACK_TOP - size, size, linux.PROT_READ | linux.PROT_WRITE, False, None, 0, b"[stack]")
@@ -146,7 +146,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     process.arguments, process.environment = program.arguments, environment
     process.actions = process.actions.after_exec()
     process.has_executed = True
-    thread.name = program.path.rsplit(b"/", 1)[-1][:15]
+    thread.name = program.name.rsplit(b"/", 1)[-1][:15]
     thread.altstack = (0, linux.SS_DISABLE, 0)
     thread.clear_child_tid = thread.robust_list = 0
     if process.files.references > 1:

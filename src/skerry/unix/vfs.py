@@ -153,6 +153,14 @@ def path_of(inode: Inode, root: Inode) -> bytes:
     return b"/".join(reversed(parts)) or b"/"
 
 
+def full_path(name: Name, root: Inode) -> bytes:
+    """The absolute path of what a walk found."""
+    if not name.name:
+        return path_of(name.inode, root) if name.inode is not None else b"/"
+    directory = path_of(name.directory, root)
+    return directory + name.name if directory == b"/" else directory + b"/" + name.name
+
+
 class Namespace:
     """The tree of names that the first process starts with."""
 

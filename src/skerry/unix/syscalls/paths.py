@@ -13,7 +13,7 @@ from skerry.unix.files import OpenFile
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
 from skerry.unix.pipe import PipeEnd, PipeInode
-from skerry.unix.vfs import Name, may, path_of, require, resolve
+from skerry.unix.vfs import Name, full_path, may, path_of, require, resolve
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
@@ -99,14 +99,6 @@ def _now(thread: Thread) -> int:
     return thread.process.system.platform.realtime()
 
 
-def full_path(thread: Thread, name: Name) -> bytes:
-    """For /proc/self/fd: the absolute path of what was opened."""
-    if not name.name:
-        return path_of(name.inode, thread.process.place.root) if name.inode is not None else b"/"
-    directory = path_of(name.directory, thread.process.place.root)
-    return directory + name.name if directory == b"/" else directory + b"/" + name.name
-
-
 def sys_open(thread: Thread, address: int, flags: int, mode: int) -> Result:
     return sys_openat(thread, AT_FDCWD_WORD, address, flags, mode)
 
@@ -169,7 +161,7 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     elif exclusive:
         raise LinuxError(linux.EEXIST)
     if flags & linux.O_PATH:
-        file = OpenFile(inode, flags, full_path(thread, name))
+        file = OpenFile(inode, flags, full_path(name, process.place.root))
         if flags & linux.O_DIRECTORY and not inode.is_directory:
             raise LinuxError(linux.ENOTDIR)
         return file
@@ -188,7 +180,7 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
             raise LinuxError(linux.EROFS)
     file = inode.open(thread, flags)
     if not file.path:
-        file.path = full_path(thread, name)
+        file.path = full_path(name, process.place.root)
     if flags & linux.O_TRUNC and inode.is_regular and not created:
         inode.truncate(0, _now(thread))
     return file
