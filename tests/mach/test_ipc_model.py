@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -314,5 +315,5 @@ class Ports(RuleBasedStateMachine):
         assert all(port.dead for port in self.ports)  # no receive right leaked in a message
 
 
-TestPorts = Ports.TestCase
-TestPorts.settings = settings(max_examples=80, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
+TestPorts = pytest.mark.slow(Ports.TestCase)
+TestPorts.settings = settings(max_examples=250, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))

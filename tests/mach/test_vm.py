@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from tests.mach.guests import Guests
 
 from skerry.abi import mach
@@ -240,6 +240,8 @@ class Memory(RuleBasedStateMachine):
         self.tasks = [self.kernel.first_task(None)[0]]
         self.models: list[dict[int, list[object]]] = [{}]
         self.written = 0
+        vm.vm_allocate(self.tasks[0].map, BASE, 6 * PAGE, False)
+        self.models[0].update({n: [READ | WRITE, ALL, COPY, [0]] for n in range(6)})
 
     def pick(self, who: int) -> tuple[Task, dict[int, list[object]]]:
         return self.tasks[who % len(self.tasks)], self.models[who % len(self.tasks)]
@@ -314,6 +316,11 @@ class Memory(RuleBasedStateMachine):
             assert vm.vm_read(target.map, address + n * PAGE, 1)[0] == model[at + n][3][0]  # type: ignore[index]
         vm.vm_deallocate(target.map, address, pages * PAGE)
 
+    @rule(who=page, at=page, new=st.sampled_from((SHARE, COPY, NOT)))
+    def inherit_and_create(self, who: int, at: int, new: int) -> None:
+        self.inherit(who, at, 1, new)
+        self.create(who)
+
     @rule(who=page)
     def create(self, who: int) -> None:
         task, model = self.pick(who)
@@ -358,6 +365,5 @@ def test_random_calls_leave_memory_as_the_model_says(machine: Machine) -> None:
         pass
 
     Here.machine = machine
-    case = Here.TestCase
-    case.settings = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
-    case("runTest").runTest()
+    many = settings(max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Here, settings=many)
