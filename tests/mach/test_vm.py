@@ -316,8 +316,9 @@ class Memory(RuleBasedStateMachine):
             assert vm.vm_read(target.map, address + n * PAGE, 1)[0] == model[at + n][3][0]  # type: ignore[index]
         vm.vm_deallocate(target.map, address, pages * PAGE)
 
-    @rule(who=page, at=page, new=st.sampled_from((SHARE, COPY, NOT)))
-    def inherit_and_create(self, who: int, at: int, new: int) -> None:
+    @rule(who=page, at=page, before=st.sampled_from((SHARE, COPY)), new=st.sampled_from((SHARE, COPY, NOT)))
+    def inherit_and_create(self, who: int, at: int, before: int, new: int) -> None:
+        self.inherit(who, at, 1, before)
         self.inherit(who, at, 1, new)
         self.create(who)
 
@@ -345,10 +346,10 @@ class Memory(RuleBasedStateMachine):
                 region = next((r for r in regions if r.start <= address < r.end), None)
                 if n not in model:
                     assert region is None
-                    continue
-                assert region is not None
-                assert [region.protection, region.maximum, region.inheritance] == model[n][:3]
-                if region.protection & READ:
+                else:
+                    assert region is not None
+                    assert [region.protection, region.maximum, region.inheritance] == model[n][:3]
+                if region is not None and region.protection & READ:
                     assert task.map.space.read(address, 1)[0] == model[n][3][0]  # type: ignore[index]
                 else:
                     with pytest.raises(Fault):
