@@ -281,6 +281,13 @@ class FileTable(LockOwner):
             raise LinuxError(linux.EBADF)
         return file
 
+    def usable(self, fd: int) -> OpenFile:
+        """The same, for calls that need more than a place (O_PATH). Raises LinuxError(EBADF)."""
+        file = self[fd]
+        if file.flags & linux.O_PATH:
+            raise LinuxError(linux.EBADF)
+        return file
+
     def install(self, file: OpenFile, close_on_exec: bool = False, lowest: int = 0) -> int:
         """Give ``file`` the lowest free descriptor from ``lowest`` on; raises LinuxError(EMFILE)."""
         fd = max(lowest, self._lowest)

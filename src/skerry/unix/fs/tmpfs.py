@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import Buffer, MemoryObject, Platform
 
 SMALL: Final = 1 << 20  # bytes of contents up to which a bytearray holds them
+HOLE: Final = 1 << 16  # bytes of a hole from which on a memory object, where it costs nothing, takes over
 TMPFS_MAGIC: Final = 0x01021994
 MAX_SIZE: Final = (1 << 63) - 1  # of a file, bytes
 _NO_GROWTH: Final = linux.FALLOC_FL_KEEP_SIZE
@@ -74,7 +75,7 @@ class File(Inode):
         end = offset + len(data)
         if end > MAX_SIZE:
             raise LinuxError(linux.EFBIG)
-        if self._small is not None and end > SMALL:
+        if self._small is not None and (end > SMALL or offset - len(self._small) > HOLE):
             self.memory_object()
         small = self._small
         if small is not None:
@@ -91,7 +92,7 @@ class File(Inode):
         return len(data)
 
     def truncate(self, size: int, now: int) -> None:
-        if self._small is not None and size > SMALL:
+        if self._small is not None and (size > SMALL or size - len(self._small) > HOLE):
             self.memory_object()
         if self._small is not None:
             if size < len(self._small):
@@ -193,6 +194,8 @@ class Directory(Inode):
 
     def create(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int = 0) -> Inode:
         kind = mode & linux.S_IFMT
+        if self.nlink == 0:
+            raise LinuxError(linux.ENOENT)
         if self.mode & linux.S_ISGID:
             gid = self.gid
             if kind == linux.S_IFDIR:

@@ -11,6 +11,7 @@ from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.inode import Inode
 from skerry.unix.syscalls.paths import AT_FDCWD_WORD, inode_at
+from skerry.unix.vfs import require
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -20,6 +21,9 @@ SECOND: Final = 1_000_000_000
 _STAT: Final = struct.Struct("<QQQIIIiQqqqqQqQqQ24x").pack
 _STATX: Final = struct.Struct("<IIQIIIHxxQQQQ" + "qIi" * 4 + "IIII14Q")
 STATX_BASIC: Final = 0x7FF
+_STATX_SYNC: Final = 0x6000  # AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC
+_STATX_RESERVED: Final = 0x80000000
+_STAT_FLAGS: Final = linux.AT_SYMLINK_NOFOLLOW | linux.AT_NO_AUTOMOUNT | linux.AT_EMPTY_PATH
 
 
 def pack_stat(inode: Inode) -> bytes:
@@ -61,11 +65,15 @@ def sys_fstat(thread: Thread, fd: int, buffer: int) -> Result:
 
 
 def sys_newfstatat(thread: Thread, directory: int, address: int, buffer: int, flags: int) -> Result:
+    if flags & ~_STAT_FLAGS:
+        raise LinuxError(linux.EINVAL)
     thread.process.memory.write(buffer, pack_stat(inode_at(thread, directory, address, flags)))
     return 0
 
 
 def sys_statx(thread: Thread, directory: int, address: int, flags: int, mask: int, buffer: int) -> Result:
+    if flags & ~(_STAT_FLAGS | _STATX_SYNC) or flags & _STATX_SYNC == _STATX_SYNC or mask & _STATX_RESERVED:
+        raise LinuxError(linux.EINVAL)
     inode = inode_at(thread, directory, address, flags)
     inode.refresh()
     times: list[int] = []
@@ -113,7 +121,7 @@ def sys_chmod(thread: Thread, address: int, mode: int) -> Result:
 
 
 def sys_fchmod(thread: Thread, fd: int, mode: int) -> Result:
-    return _change_mode(thread, thread.process.files[c_int(fd)].inode, mode)
+    return _change_mode(thread, thread.process.files.usable(c_int(fd)).inode, mode)
 
 
 def sys_fchmodat(thread: Thread, directory: int, address: int, mode: int) -> Result:
@@ -148,7 +156,7 @@ def sys_lchown(thread: Thread, address: int, uid: int, gid: int) -> Result:
 
 
 def sys_fchown(thread: Thread, fd: int, uid: int, gid: int) -> Result:
-    return _change_owner(thread, thread.process.files[c_int(fd)].inode, uid, gid)
+    return _change_owner(thread, thread.process.files.usable(c_int(fd)).inode, uid, gid)
 
 
 def sys_fchownat(thread: Thread, directory: int, address: int, uid: int, gid: int, flags: int) -> Result:
@@ -159,8 +167,14 @@ def _change_times(thread: Thread, inode: Inode, times: tuple[int, int] | None) -
     """``times``: access and modification, -1 to leave one; None: now."""
     now = thread.process.system.platform.realtime()
     who = thread.process.credentials
-    if who.fsuid and who.fsuid != inode.uid and (times is not None or not inode.mode & 0o222):
-        raise LinuxError(linux.EPERM if times is not None else linux.EACCES)
+    if times == (-1, -1):
+        return 0
+    if inode.fs.read_only:
+        raise LinuxError(linux.EROFS)
+    if who.fsuid and who.fsuid != inode.uid:
+        if times is not None:
+            raise LinuxError(linux.EPERM)
+        require(who, inode, linux.W_OK)
     access, modification = times if times is not None else (now, now)
     inode.set_attributes(now, atime=None if access == -1 else access, mtime=None if modification == -1 else modification)
     return 0
@@ -183,7 +197,7 @@ def sys_utimensat(thread: Thread, directory: int, address: int, times: int, flag
             chosen.append(seconds * SECOND + nanoseconds)
         else:
             raise LinuxError(linux.EINVAL)
-    return _change_times(thread, inode, (chosen[0], chosen[1]))
+    return _change_times(thread, inode, None if words[1] == words[3] == linux.UTIME_NOW else (chosen[0], chosen[1]))
 
 
 def sys_utimes(thread: Thread, address: int, times: int) -> Result:
@@ -236,7 +250,7 @@ def sys_lgetxattr(thread: Thread, address: int, name: int, value: int, size: int
 
 
 def sys_fgetxattr(thread: Thread, fd: int, name: int, value: int, size: int) -> Result:
-    return _get_xattr(thread, thread.process.files[c_int(fd)].inode, name, value, size)
+    return _get_xattr(thread, thread.process.files.usable(c_int(fd)).inode, name, value, size)
 
 
 def _set_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int, flags: int) -> int:
@@ -266,7 +280,7 @@ def sys_lsetxattr(thread: Thread, address: int, name: int, value: int, size: int
 
 
 def sys_fsetxattr(thread: Thread, fd: int, name: int, value: int, size: int, flags: int) -> Result:
-    return _set_xattr(thread, thread.process.files[c_int(fd)].inode, name, value, size, flags)
+    return _set_xattr(thread, thread.process.files.usable(c_int(fd)).inode, name, value, size, flags)
 
 
 def _list_xattr(thread: Thread, inode: Inode, buffer: int, size: int) -> int:
@@ -288,4 +302,4 @@ def sys_llistxattr(thread: Thread, address: int, buffer: int, size: int) -> Resu
 
 
 def sys_flistxattr(thread: Thread, fd: int, buffer: int, size: int) -> Result:
-    return _list_xattr(thread, thread.process.files[c_int(fd)].inode, buffer, size)
+    return _list_xattr(thread, thread.process.files.usable(c_int(fd)).inode, buffer, size)

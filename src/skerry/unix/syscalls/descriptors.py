@@ -18,6 +18,7 @@ from skerry.unix.pipe import PipeEnd, make_pipe
 from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
 
 if TYPE_CHECKING:
+    from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
     from skerry.unix.process import Thread
 
@@ -25,6 +26,7 @@ Result = int | Coroutine[Any, Any, int]
 MAX_TRANSFER: Final = 0x7FFFF000
 STEP: Final = 1 << 21  # bytes that are brought through the server at a time: what a program can make it hold
 IOV_MAX: Final = 1024
+_PRIVILEGES: Final = linux.S_ISUID | linux.S_ISGID
 
 
 def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
@@ -93,14 +95,14 @@ def sys_write(thread: Thread, fd: int, address: int, count: int) -> Result:
         raise LinuxError(linux.EBADF)
     if count > STEP:
         return _write_in_steps(thread, file, [(address, count)])
-    return _write(thread, file, process.memory.read(address, count))
+    return write_bytes(thread, file, process.memory.read(address, count))
 
 
 async def _write_in_steps(thread: Thread, file: OpenFile, vector: list[tuple[int, int]]) -> int:
     done = 0
     for address, length in pieces(vector):
         try:
-            result = _write(thread, file, thread.process.memory.read(address, length))
+            result = write_bytes(thread, file, thread.process.memory.read(address, length))
             step = result if isinstance(result, int) else await result
         except (LinuxError, Fault, Interrupted):
             if done:
@@ -123,11 +125,14 @@ def pieces(vector: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             address += STEP
 
 
-def _write(thread: Thread, file: OpenFile, data: bytes) -> Result:
+def write_bytes(thread: Thread, file: OpenFile, data: bytes) -> Result:
+    """Write at the file's position, waiting as the file says. Raises what write(2) does, with SIGPIPE and SIGXFSZ."""
     try:
         if linux.RLIMIT_FSIZE in thread.process.limits and file.inode.is_regular:
             start = file.inode.size if file.flags & linux.O_APPEND else file.position
             data = data[: limit_growth(thread, start, len(data))]
+        if file.inode.mode & _PRIVILEGES:
+            drop_privileges(thread, file.inode)
         done = file.write(data)
     except LinuxError as error:
         if error.errno == linux.EPIPE:
@@ -163,6 +168,15 @@ async def _write_later(thread: Thread, file: OpenFile, data: bytes, done: int) -
     finally:
         file.release()
     return done
+
+
+def drop_privileges(thread: Thread, inode: Inode) -> None:
+    """A file that anybody but root changes is no longer setuid, nor setgid if its group may execute it."""
+    if inode.is_regular and thread.process.credentials.fsuid:
+        mode = inode.mode & ~linux.S_ISUID
+        if mode & linux.S_IXGRP:
+            mode &= ~linux.S_ISGID
+        inode.set_attributes(thread.process.system.platform.realtime(), mode=mode & 0o7777)
 
 
 def limit_growth(thread: Thread, position: int, count: int) -> int:
@@ -223,11 +237,11 @@ def sys_writev(thread: Thread, fd: int, address: int, count: int) -> Result:
     vector = vector_at(thread, address, count)
     if sum(length for _, length in vector) > STEP:
         return _write_in_steps(thread, file, vector)
-    return _write(thread, file, gather(thread, vector))
+    return write_bytes(thread, file, gather(thread, vector))
 
 
 def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
-    if c_long(offset) < 0:
+    if c_long(offset) < 0 or c_long(offset + count) < 0:
         raise LinuxError(linux.EINVAL)
     file = thread.process.files[c_int(fd)]
     if not file.readable:
@@ -239,7 +253,7 @@ def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) 
 
 
 def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
-    if c_long(offset) < 0:
+    if c_long(offset) < 0 or c_long(offset + count) < 0:
         raise LinuxError(linux.EINVAL)
     file = thread.process.files[c_int(fd)]
     if not file.writable:
@@ -249,6 +263,8 @@ def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int)
 
 def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int) -> int:
     done = 0
+    if file.inode.mode & _PRIVILEGES:
+        drop_privileges(thread, file.inode)
     for address, length in pieces(vector):
         try:
             step = file.write_at(thread.process.memory.read(address, length), offset + done)
@@ -424,7 +440,7 @@ def sys_pipe2(thread: Thread, address: int, flags: int) -> Result:
 
 
 def sys_fsync(thread: Thread, fd: int) -> Result:
-    thread.process.files[c_int(fd)].sync()
+    thread.process.files.usable(c_int(fd)).sync()
     return 0
 
 
@@ -442,6 +458,7 @@ def sys_ftruncate(thread: Thread, fd: int, size: int) -> Result:
         raise LinuxError(linux.EINVAL)
     if size > file.inode.size:
         limit_growth(thread, size - 1, 1)
+    drop_privileges(thread, file.inode)
     file.truncate(size)
     return 0
 
@@ -470,44 +487,8 @@ def sys_fadvise64(thread: Thread, fd: int, offset: int, length: int, advice: int
     return 0
 
 
-def _position(thread: Thread, address: int, file: OpenFile) -> int:
-    return int(thread.process.memory.read_words(address, 1)[0]) if address else file.position
-
-
-def sys_sendfile(thread: Thread, out: int, source: int, offset: int, count: int) -> Result:
-    files = thread.process.files
-    file, target = files[c_int(source)], files[c_int(out)]
-    start = _position(thread, offset, file)
-    data = file.read_at(min(count, STEP), start)
-    if not data:
-        return 0
-    if offset:
-        thread.process.memory.write(offset, struct.pack("<Q", start + len(data)))
-    else:
-        file.seek(start + len(data), linux.SEEK_SET)
-    return _write(thread, target, data)
-
-
-def sys_copy_file_range(thread: Thread, source: int, source_at: int, out: int, out_at: int, count: int, flags: int) -> Result:
-    files = thread.process.files
-    file, target = files[c_int(source)], files[c_int(out)]
-    if not isinstance(file, RegularFile) or not isinstance(target, RegularFile):
-        raise LinuxError(linux.EINVAL)
-    if not file.readable or not target.writable:
-        raise LinuxError(linux.EBADF)
-    start, to = _position(thread, source_at, file), _position(thread, out_at, target)
-    data = file.read_at(min(count, 1 << 24), start)
-    done = target.write_at(data, to) if data else 0
-    for address, moved, at in ((source_at, file, start), (out_at, target, to)):
-        if address:
-            thread.process.memory.write(address, struct.pack("<Q", at + done))
-        else:
-            moved.position = at + done
-    return done
-
-
 def sys_getdents64(thread: Thread, fd: int, address: int, size: int) -> Result:
-    file = thread.process.files[c_int(fd)]
+    file = thread.process.files.usable(c_int(fd))
     if not isinstance(file, DirectoryFile):
         raise LinuxError(linux.ENOTDIR)
     data = file.read_entries(c_int(size))

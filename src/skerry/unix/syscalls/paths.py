@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Result = int | Coroutine[Any, Any, int]
 AT_FDCWD_WORD: Final = linux.AT_FDCWD & 0xFFFFFFFF
-RESOLVE_CACHED: Final = 0x20
+Walk = Callable[..., Name]  # walk, or one that is confined: thread, directory descriptor, path, follow
 
 
 def walk(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Name:
@@ -107,19 +107,14 @@ def sys_creat(thread: Thread, address: int, mode: int) -> Result:
     return sys_openat(thread, AT_FDCWD_WORD, address, linux.O_CREAT | linux.O_WRONLY | linux.O_TRUNC, mode)
 
 
-def sys_openat2(thread: Thread, directory: int, address: int, how: int, size: int) -> Result:
-    if size < 24:
-        raise LinuxError(linux.EINVAL)
-    flags, mode, restrict = thread.process.memory.read_words(how, 3)
-    if restrict & ~RESOLVE_CACHED:
-        raise LinuxError(linux.EINVAL)
-    return sys_openat(thread, directory, address, flags, mode)
-
-
 def sys_openat(thread: Thread, directory: int, address: int, flags: int, mode: int) -> Result:
+    return opened(thread, directory, thread.process.memory.read_path(address), flags & 0xFFFFFFFF, mode, walk)
+
+
+def opened(thread: Thread, directory: int, path: bytes, flags: int, mode: int, find: Walk) -> Result:
+    """A descriptor of what ``path`` leads to by ``find``; a fifo waits for its other side."""
     process = thread.process
-    flags &= 0xFFFFFFFF
-    file = open_path(thread, directory, process.memory.read_path(address), flags, mode)
+    file = open_path(thread, directory, path, flags, mode, find)
     waits = isinstance(file, PipeEnd) and not isinstance(file.inode, PipeInode) and flags & linux.O_ACCMODE != linux.O_RDWR
     if isinstance(file, PipeEnd) and waits and not flags & linux.O_NONBLOCK:
         return _open_fifo_later(thread, file, flags)
@@ -137,18 +132,18 @@ async def _open_fifo_later(thread: Thread, file: PipeEnd, flags: int) -> int:
         file.release()
 
 
-def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int) -> OpenFile:
+def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int, find: Walk = walk) -> OpenFile:
     """The open file of open(2). Raises all that it does."""
     process = thread.process
     if flags & linux.O_CREAT and flags & linux.O_DIRECTORY:
         raise LinuxError(linux.EINVAL)
     if flags & linux.O_TMPFILE == linux.O_TMPFILE:
-        return _open_unnamed(thread, directory, path, flags, mode)
+        return _open_unnamed(thread, find(thread, directory, path).inode, flags, mode)
     if flags & linux.O_CREAT and path[-1:] == b"/":
-        walk_to_entry(thread, directory, path)
+        find(thread, directory, path.rstrip(b"/") or b"/", False)
         raise LinuxError(linux.EISDIR)
     exclusive = flags & (linux.O_CREAT | linux.O_EXCL) == linux.O_CREAT | linux.O_EXCL
-    name = walk(thread, directory, path, not flags & linux.O_NOFOLLOW and not exclusive)
+    name = find(thread, directory, path, not flags & linux.O_NOFOLLOW and not exclusive)
     inode = name.inode
     created = False
     if inode is None:
@@ -186,9 +181,10 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     return file
 
 
-def _open_unnamed(thread: Thread, directory: int, path: bytes, flags: int, mode: int) -> OpenFile:
+def _open_unnamed(thread: Thread, parent: Inode | None, flags: int, mode: int) -> OpenFile:
     process = thread.process
-    parent = existing(thread, directory, path)
+    if parent is None:
+        raise LinuxError(linux.ENOENT)
     if not isinstance(parent, Directory):
         raise LinuxError(linux.ENOTDIR)
     if flags & linux.O_ACCMODE == linux.O_RDONLY:
@@ -397,6 +393,7 @@ def sys_chroot(thread: Thread, address: int) -> Result:
 
 def sys_getcwd(thread: Thread, address: int, size: int) -> Result:
     process = thread.process
+    process.place.cwd.refresh()
     if process.place.cwd.nlink == 0:
         raise LinuxError(linux.ENOENT)
     path = path_of(process.place.cwd, process.place.root) + b"\0"

@@ -1,0 +1,148 @@
+"""System calls that move bytes between descriptors without the program: sendfile, splice, copy_file_range.
+
+Source: sendfile(2), splice(2), copy_file_range(2).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import linux
+from skerry.unix.arguments import c_int, c_long
+from skerry.unix.errors import LinuxError
+from skerry.unix.files import OpenFile, RegularFile
+from skerry.unix.pipe import PipeEnd
+from skerry.unix.syscalls.descriptors import STEP, limit_growth, write_bytes
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+
+Result = int | Coroutine[Any, Any, int]
+SPLICE_F_NONBLOCK: Final = 2
+COPY_STEP: Final = 1 << 24
+
+
+def _offset(thread: Thread, address: int) -> int:
+    """The offset at ``address``. Raises Fault, EINVAL."""
+    (offset,) = thread.process.memory.read_words(address, 1)
+    if c_long(offset) < 0:
+        raise LinuxError(linux.EINVAL)
+    return int(offset)
+
+
+def _moved(thread: Thread, file: OpenFile, address: int, offset: int) -> None:
+    """The position of ``file``, or the offset that the program keeps, is ``offset`` now."""
+    if address:
+        thread.process.memory.write(address, struct.pack("<Q", offset))
+    else:
+        file.seek(offset, linux.SEEK_SET)
+
+
+def _position(file: OpenFile) -> int:
+    return file.seek(0, linux.SEEK_CUR)
+
+
+def sys_sendfile(thread: Thread, out: int, source: int, address: int, count: int) -> Result:
+    files = thread.process.files
+    file, target = files[c_int(source)], files[c_int(out)]
+    if not file.readable or not target.writable:
+        raise LinuxError(linux.EBADF)
+    if isinstance(file, PipeEnd) or target.flags & linux.O_APPEND:
+        raise LinuxError(linux.EINVAL)
+    start = _offset(thread, address) if address else _position(file)
+    data = file.read_at(min(count, STEP), start)
+    if not data:
+        return 0
+    result = write_bytes(thread, target, data)
+    if not isinstance(result, int):
+        return _sent_later(thread, file, address, start, result)
+    _moved(thread, file, address, start + result)
+    return result
+
+
+async def _sent_later(thread: Thread, file: OpenFile, address: int, start: int, result: Coroutine[Any, Any, int]) -> int:
+    file.hold()
+    try:
+        done = await result
+        _moved(thread, file, address, start + done)
+    finally:
+        file.release()
+    return done
+
+
+def sys_splice(thread: Thread, source: int, source_at: int, out: int, out_at: int, count: int, flags: int) -> Result:
+    files = thread.process.files
+    file, target = files[c_int(source)], files[c_int(out)]
+    if not file.readable or not target.writable:
+        raise LinuxError(linux.EBADF)
+    pipes = isinstance(file, PipeEnd), isinstance(target, PipeEnd)
+    if not any(pipes) or flags & ~0xF or target.flags & linux.O_APPEND:
+        raise LinuxError(linux.EINVAL)
+    if (pipes[0] and source_at) or (pipes[1] and out_at):
+        raise LinuxError(linux.ESPIPE)
+    if all(pipes) and file.inode is target.inode:
+        raise LinuxError(linux.EINVAL)
+    return _splice(thread, file, source_at, target, out_at, min(count, STEP), flags)
+
+
+async def _splice(thread: Thread, file: OpenFile, source_at: int, target: OpenFile, out_at: int, count: int, flags: int) -> int:
+    file.hold()
+    target.hold()
+    try:
+        if isinstance(target, PipeEnd):
+            while not (room := _room(target)):
+                await _changed(target, flags)
+            count = min(count, room)
+        if not isinstance(file, PipeEnd):
+            start = _offset(thread, source_at) if source_at else _position(file)
+            data = file.read_at(count, start)
+        else:
+            while (piped := file.read(count)) is None:
+                await _changed(file, flags)
+            data = piped
+        if out_at:
+            done = target.write_at(data, _offset(thread, out_at))
+            _moved(thread, target, out_at, _offset(thread, out_at) + done)
+        else:
+            result = write_bytes(thread, target, data)
+            done = result if isinstance(result, int) else await result
+        if not isinstance(file, PipeEnd):
+            _moved(thread, file, source_at, start + done)
+        return done
+    finally:
+        file.release()
+        target.release()
+
+
+def _room(target: PipeEnd) -> int:
+    """How much the pipe takes at once; a pipe that nobody reads takes the write that fails."""
+    return target.pipe.capacity - target.pipe.length if target.pipe.readers else 1
+
+
+async def _changed(file: OpenFile, flags: int) -> None:
+    if flags & SPLICE_F_NONBLOCK or file.nonblocking:
+        raise LinuxError(linux.EAGAIN)
+    await file.changed.wait()
+
+
+def sys_copy_file_range(thread: Thread, source: int, source_at: int, out: int, out_at: int, count: int, flags: int) -> Result:
+    files = thread.process.files
+    file, target = files[c_int(source)], files[c_int(out)]
+    if flags:
+        raise LinuxError(linux.EINVAL)
+    if not isinstance(file, RegularFile) or not isinstance(target, RegularFile):
+        raise LinuxError(linux.EISDIR if file.inode.is_directory or target.inode.is_directory else linux.EINVAL)
+    if not file.readable or not target.writable or target.flags & linux.O_APPEND:
+        raise LinuxError(linux.EBADF)
+    start = _offset(thread, source_at) if source_at else _position(file)
+    to = _offset(thread, out_at) if out_at else _position(target)
+    count = min(count, COPY_STEP, max(0, file.inode.size - start))
+    if file.inode is target.inode and start < to + count and to < start + count:
+        raise LinuxError(linux.EINVAL)
+    data = file.read_at(limit_growth(thread, to, count), start)
+    done = target.write_at(data, to) if data else 0
+    _moved(thread, file, source_at, start + done)
+    _moved(thread, target, out_at, to + done)
+    return done
