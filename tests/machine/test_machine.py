@@ -194,8 +194,7 @@ def test_killed_process_is_noticed(machine: Machine, program: tuple[AddressSpace
 
 def test_wait_ends_at_its_deadline(machine: Machine) -> None:
     before = time.monotonic_ns()
-    while (event := machine.wait(before + 2_000_000)) is not None:  # a machine that was used makes a spare space first
-        event.callback()
+    assert machine.wait(before + 2_000_000) is None
     assert time.monotonic_ns() >= before + 2_000_000
 
 

@@ -54,12 +54,11 @@ class Machine:
         self.vdso = _host.VDSO_BASE - parts[0][0] if parts else 0  # address in every space, 0 if the host has none
         self.wait = self._host.wait
         self._spares: list[tuple[AddressSpace, Context]] = []
-        self._prepare = HostEvent(-1, self._make_spare)
 
     def new_space(self) -> tuple[AddressSpace, Context]:
         """An empty space with one context, which waits for its registers and for ``resume``. Raises OSError."""
         if self.processors > 1:
-            self._host.when_idle(self._prepare)
+            self._host.when_idle(self._make_spare)
         return self._spares.pop() if self._spares else self._template.fork()
 
     def _make_spare(self) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import select
 import stat
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skerry.machine.hardware import HostEvent
 
@@ -16,8 +15,11 @@ if TYPE_CHECKING:
     from skerry.machine.hardware import Machine
 
 
+PIPE_BUF: Final = select.PIPE_BUF  # what a pipe takes at once when it is writable
+
+
 class Stream:
-    """A descriptor that stays the caller's; its flags are not changed, so reads are made only when they cannot block."""
+    """A descriptor that stays the caller's; its flags are not changed, so it is read and written only when that cannot block."""
 
     def __init__(self, machine: Machine, descriptor: int) -> None:
         self._machine = machine
@@ -29,6 +31,9 @@ class Stream:
         self.is_terminal = os.isatty(descriptor)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
+        self._room = select.poll()
+        self._room.register(descriptor, select.POLLOUT)
+        self._writing: HostEvent | None = None
 
     def readable(self) -> bool:
         """Whether read would not block: there is data, or the end."""
@@ -42,13 +47,23 @@ class Stream:
 
     def write(self, data: bytes) -> int | None:
         """How much was written; None where it would block. Raises OSError."""
-        try:
+        if self.kind == stat.S_IFREG:
             return os.write(self._descriptor, data)
-        except OSError as error:
-            if error.errno == errno.EAGAIN:
-                select.select((), (self._descriptor,), (), 0.05)
-                return None
-            raise
+        done = 0
+        view = memoryview(data)
+        while self._room.poll(0):
+            try:
+                step = os.write(self._descriptor, view[done : done + PIPE_BUF])
+            except BlockingIOError:
+                break
+            done += step
+            if done == len(data) or step < PIPE_BUF:
+                return done
+        return done or None
+
+    def writable(self) -> bool:
+        """Whether write would take something: there is room, or nobody reads any more."""
+        return bool(self._room.poll(0))
 
     def control(self, request: int, argument: bytes) -> bytes:
         """An ioctl with a buffer. Raises OSError."""
@@ -58,6 +73,17 @@ class Stream:
         """The new position. Raises OSError."""
         return os.lseek(self._descriptor, offset, whence)
 
+    def truncate(self, size: int) -> None:
+        """Change the length of a regular file. Raises OSError."""
+        os.ftruncate(self._descriptor, size)
+
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call once when it becomes readable."""
         self._machine.watch(HostEvent(self._descriptor, callback))
+
+    def subscribe_writable(self, callback: Callable[[], None]) -> None:
+        """Call once when it becomes writable."""
+        if self._writing is None:  # reading is watched by the number; this is another
+            self._writing = HostEvent(os.dup(self._descriptor), callback)
+        self._writing.callback = callback
+        self._machine.watch(self._writing, readable=False, writable=True)

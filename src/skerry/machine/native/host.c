@@ -67,7 +67,7 @@ typedef struct {
   PyObject *events[256];           /* what the watcher saw: strong references held by watched */
   unsigned event_head, event_tail;
   PyObject *watched;               /* dict: descriptor -> object */
-  PyObject *when_idle;             /* to be returned by wait before it next sleeps, or NULL */
+  PyObject *when_idle;             /* called by wait before it next sleeps, or NULL */
   uint64_t traps, wakes, host_calls;
   uint64_t recheck_due;            /* monotonic */
   int dying[DYING_COUNT];          /* pidfds of killed processes that were not reaped yet, oldest first */
@@ -1070,9 +1070,14 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     if (now >= deadline)
       Py_RETURN_NONE;
     if (m->when_idle) {
-      PyObject *object = m->when_idle;
+      PyObject *function = m->when_idle;
       m->when_idle = NULL;
-      return object;
+      PyObject *result = PyObject_CallNoArgs(function);
+      Py_DECREF(function);
+      if (!result)
+        return NULL;
+      Py_DECREF(result);
+      continue;
     }
     if (now >= m->recheck_due) {
       recheck(m);
@@ -1116,9 +1121,9 @@ static PyObject *machine_watch(Machine *m, PyObject *args) {
   Py_RETURN_NONE;
 }
 
-/* when_idle(object): wait returns it once, when it has spun in vain and would sleep */
-static PyObject *machine_when_idle(Machine *m, PyObject *object) {
-  Py_XSETREF(m->when_idle, Py_NewRef(object));
+/* when_idle(function): wait calls it once, when it has spun in vain and would sleep */
+static PyObject *machine_when_idle(Machine *m, PyObject *function) {
+  Py_XSETREF(m->when_idle, Py_NewRef(function));
   Py_RETURN_NONE;
 }
 
@@ -1307,7 +1312,7 @@ static PyMethodDef machine_methods[] = {
     {"wait", (PyCFunction)machine_wait, METH_O, "The next trap or host event; None at the deadline."},
     {"watch", (PyCFunction)machine_watch, METH_VARARGS, "Have wait return an object once when a descriptor is ready."},
     {"unwatch", (PyCFunction)machine_unwatch, METH_O, "Stop watching a descriptor."},
-    {"when_idle", (PyCFunction)machine_when_idle, METH_O, "Have wait return an object once, instead of sleeping."},
+    {"when_idle", (PyCFunction)machine_when_idle, METH_O, "Have wait call a function once, instead of sleeping."},
     {"place", (PyCFunction)machine_place, METH_VARARGS, "Where the kernel and the contexts run, and how long they spin."},
     {"close", (PyCFunction)machine_close, METH_NOARGS, "Stop the watcher."},
     {NULL},
