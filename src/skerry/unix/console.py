@@ -44,6 +44,7 @@ class StreamFile(OpenFile):
         self.device = device
         self.terminal = terminal
         self._subscribed = False
+        self._subscribed_writable = False
 
     def read(self, count: int) -> bytes | None:
         data = self.device.read(count)
@@ -52,7 +53,13 @@ class StreamFile(OpenFile):
         return data
 
     def write(self, data: bytes) -> int | None:
-        return self.device.write(data)
+        done = self.device.write(data)
+        if done is None or done < len(data):
+            self._subscribe_writable()
+        return done
+
+    def truncate(self, size: int) -> None:
+        self.inode.truncate(size, self.inode.mtime)
 
     def seek(self, offset: int, whence: int) -> int:
         if self.device.kind != linux.S_IFREG:
@@ -60,7 +67,12 @@ class StreamFile(OpenFile):
         return self.device.seek(offset, whence)
 
     def poll(self) -> int:
-        bits = linux.POLLOUT | linux.POLLWRNORM if self.writable else 0
+        bits = 0
+        if self.writable:
+            if self.device.writable():
+                bits |= linux.POLLOUT | linux.POLLWRNORM
+            else:
+                self._subscribe_writable()
         if self.readable:
             if self.device.readable():
                 bits |= linux.POLLIN | linux.POLLRDNORM
@@ -75,6 +87,15 @@ class StreamFile(OpenFile):
 
     def _ready(self) -> None:
         self._subscribed = False
+        self.changed.wake()
+
+    def _subscribe_writable(self) -> None:
+        if not self._subscribed_writable:
+            self._subscribed_writable = True
+            self.device.subscribe_writable(self._ready_to_write)
+
+    def _ready_to_write(self) -> None:
+        self._subscribed_writable = False
         self.changed.wake()
 
     def ioctl(self, thread: Thread, request: int, argument: int) -> int:
@@ -109,6 +130,11 @@ class StreamInode(Inode):
 
     def open(self, thread: Thread, flags: int) -> OpenFile:
         return StreamFile(self, flags, b"", self._device, self._terminal)
+
+    def truncate(self, size: int, now: int) -> None:
+        if self._device.kind != linux.S_IFREG:
+            raise LinuxError(linux.EINVAL)
+        self._device.truncate(size)
 
 
 def make_stream(device: StreamDevice, flags: int, terminal: Terminal, number: int, owner: tuple[int, int], now: int) -> StreamFile:

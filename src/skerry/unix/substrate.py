@@ -255,5 +255,12 @@ class StreamDevice(Protocol):
         """An ioctl of the host's terminal; raises LinuxError."""
 
     def seek(self, offset: int, whence: int) -> int: ...
+    def truncate(self, size: int) -> None: ...
+    def writable(self) -> bool:
+        """Whether write would not block."""
+
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call once when it becomes readable."""
+
+    def subscribe_writable(self, callback: Callable[[], None]) -> None:
+        """Call once when it becomes writable."""

@@ -158,4 +158,7 @@ class StreamDevice:
         self.write = translated(stream.write)
         self.control = translated(stream.control)
         self.seek = translated(stream.seek)
+        self.truncate = translated(stream.truncate)
+        self.writable = stream.writable
         self.subscribe = stream.subscribe
+        self.subscribe_writable = translated(stream.subscribe_writable)
