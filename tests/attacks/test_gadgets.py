@@ -63,9 +63,12 @@ class Attacker:
         assert self.wait() is self.context
 
     def wait(self) -> Context | HostEvent:
-        trap = self.machine.wait(self.machine.monotonic() + 5_000_000_000)
-        assert trap is not None, "the attacker neither trapped nor died"
-        return trap
+        while True:
+            trap = self.machine.wait(self.machine.monotonic() + 5_000_000_000)
+            assert trap is not None, "the attacker neither trapped nor died"
+            if isinstance(trap, Context) or trap is self.event:
+                return trap
+            trap.callback()  # the machine's own business
 
     def end(self) -> None:
         if self.space is not None:

@@ -181,9 +181,10 @@ def end_process(process: Process, status: int) -> None:
     borrowers = [thread for thread in process.threads.values() if thread.borrowed is not None]
     for thread in list(process.threads.values()):
         _drop_thread(thread, status, shared)
-        if thread.borrowed is None and shared and not _is_lent(thread):
+        if thread.borrowed is None and not _is_lent(thread):
             thread.user.owner = None
-            thread.user.terminate()
+            if shared:
+                thread.user.terminate()
     memory.release()
     process.files.release()
     for thread in borrowers:

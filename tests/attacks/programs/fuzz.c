@@ -4,6 +4,7 @@
  * Prints how many calls and workers it were. The same seed makes the same choices, as far as threads and time allow.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -196,6 +198,16 @@ __attribute__((noreturn)) static int work(void *argument_pointer) {
   }
 }
 
+static void kill_descendants(void) { /* all that began after us; the shell that started us did not */
+  DIR *directory = opendir("/proc");
+  struct dirent *entry;
+  while (directory && (entry = readdir(directory)))
+    if (atoi(entry->d_name) > first)
+      kill(atoi(entry->d_name), SIGKILL);
+  if (directory)
+    closedir(directory);
+}
+
 static void ignore(int signo) { (void)signo; }
 
 static void worker(uint64_t seed) {
@@ -246,13 +258,14 @@ int main(int count, char **arguments) {
     return 2;
   }
   first = getpid();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   mkdir("/tmp/fuzz", 0777);
   shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   while (shared->calls < calls) {
     long start = shared->calls, seen = start;
     pid_t child = fork();
     if (child < 0) { /* what earlier workers left behind may fill the table */
-      kill(-1, SIGKILL);
+      kill_descendants();
       usleep(10000);
       continue;
     }
@@ -267,7 +280,7 @@ int main(int count, char **arguments) {
         idle = 0;
       seen = shared->calls;
     }
-    kill(-1, SIGKILL);
+    kill_descendants();
     while (waitpid(-1, NULL, WNOHANG) > 0)
       ;
     if (shared->calls == start)

@@ -512,9 +512,17 @@ static PyObject *context_get_base(Context *c, void *which) {
   return PyLong_FromUnsignedLongLong(which ? c->gs_base : c->fs_base);
 }
 
+/* It will not trap any more. */
+static void release_bell(Context *c) {
+  Machine *m = c->space->machine;
+  m->active -= c->running;
+  c->running = 0;
+  if (m->bells[c->bell] == c)
+    m->bells[c->bell] = NULL;
+}
+
 static void context_dealloc(Context *c) {
-  c->space->machine->active -= c->running;
-  c->space->machine->bells[c->bell] = NULL;
+  release_bell(c);
   Py_CLEAR(c->owner);
   Py_CLEAR(c->pending_xstate);
   Py_CLEAR(c->space);
@@ -848,6 +856,12 @@ static PyObject *space_kill(Space *s, PyObject *Py_UNUSED(ignored)) {
     reap(s->machine, DYING_COUNT - 1);
     s->machine->dying[s->machine->dying_count++] = s->pidfd;
     s->pidfd = -1;
+    close(s->socket); /* what is scarce is given back now, not when Python has collected what refers to the space */
+    close(s->channel);
+    s->socket = s->channel = -1;
+    for (unsigned bell = 0; bell < SYSTEM_CONTEXTS; bell++)
+      if (s->machine->bells[bell] && s->machine->bells[bell]->space == s)
+        release_bell(s->machine->bells[bell]);
   }
   s->alive = 0;
   Py_RETURN_NONE;

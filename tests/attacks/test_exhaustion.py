@@ -1,0 +1,59 @@
+"""Row 16: using up what there is of a thing ends in an errno, and the next program finds the system as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from sandbox import Build, survived
+
+from skerry.abi import linux
+
+pytestmark = [pytest.mark.machine, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("what", "least", "errno"),
+    [
+        ("threads", 500, linux.EAGAIN),
+        ("mappings", 30_000, linux.ENOMEM),
+        ("separate-mappings", 60_000, linux.ENOMEM),
+        ("address-space", 100, linux.ENOMEM),
+        ("processes", 250, linux.EAGAIN),
+        ("bomb", 1, None),
+        ("vforks", 1000, None),
+        ("descriptors", 60_000, linux.EMFILE),
+        ("files", 3000, None),
+        ("pipes", 500, linux.EMFILE),
+        ("queued-signals", 1000, linux.EAGAIN),
+        ("depth", 1000, None),
+        ("locks", 3000, None),
+        ("arguments", 0, linux.E2BIG),
+    ],
+)
+def test_exhaustion_is_an_errno(build: Build, what: str, least: int, errno: int | None) -> None:
+    """``errno`` None: whichever it is. What was used is given back when the user is dead: the same again has as much."""
+    program = build("exhaust")
+    lines = survived(program, f"{what} >/dev/null; /attacks/exhaust {what}").lines
+    assert int(lines["had"]) >= least
+    assert errno is None or int(lines["errno"]) == errno
+
+
+def test_memory_has_the_limit_that_was_given(build: Build) -> None:
+    lines = survived(build("exhaust"), "memory", "--memory", "100M").lines
+    assert (50 < int(lines["had"]) < 100, int(lines["errno"])) == (True, linux.ENOMEM)
+
+
+@pytest.mark.parametrize("what", ["processes", "files"])
+def test_server_without_descriptors_refuses(build: Build, what: str) -> None:
+    """The server itself may open only 100 files."""
+    program = build("exhaust")
+    command = [sys.executable, "-m", "skerry", "run", "--bind", f"{program.parent}:/attacks", "--"]
+    script = f"/attacks/exhaust {what}; echo alive; read line < /attacks/exhaust; echo also"
+    done = subprocess.run(
+        ["prlimit", "--nofile=100:100", *command, "/bin/sh", "-c", script], cwd="/", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.endswith("alive\nalso\n")
+    assert "errno: 0" not in done.stdout
+    assert "Traceback" not in done.stderr
