@@ -79,6 +79,33 @@ static void garbage_scratch(long value) { /* the mapper's msghdr and thread ids 
     _exit(0);
 }
 
+static void forged_offset(long value) { /* of every descriptor, before each call that uses one */
+  volatile uint64_t *words = (volatile uint64_t *)(SCRATCH_BASE + SCRATCH_OFFSETS);
+  char buffer[64];
+  int small = open("/tmp/small", O_RDWR | O_CREAT, 0600), large = open("/tmp/large", O_RDWR | O_CREAT, 0600);
+  int host = open("/etc/passwd", O_RDONLY), directory = open("/etc", O_RDONLY | O_DIRECTORY), process = open("/proc/self/maps", O_RDONLY);
+  int fds[] = {small, large, host, directory, process, 0, 1, 2};
+  write(small, buffer, 10), ftruncate(large, 5 << 20);
+  for (int call = 0; call < 9; call++)
+    for (unsigned i = 0; i < sizeof fds / sizeof *fds; i++) {
+      int fd = fds[i];
+      lseek(fd, 1, SEEK_SET), lseek(fd, 0, SEEK_CUR), lseek(fd, 1, SEEK_CUR); /* it is lent now, if it ever is */
+      for (int n = 0; n < OFFSET_COUNT; n++)
+        words[n] = value;
+      switch (call) {
+      case 0: read(fd, buffer, sizeof buffer); break;
+      case 1: if (fd > 2) write(fd, buffer, sizeof buffer); break;
+      case 2: lseek(fd, 1, SEEK_CUR), lseek(fd, 1, SEEK_END); break;
+      case 3: raw6(SYS_sendfile, small, fd, 0, 100, 0, 0); break;
+      case 4: raw6(SYS_copy_file_range, fd, 0, large, 0, 100, 0); break;
+      case 5: raw(SYS_getdents64, fd, buffer, sizeof buffer); break;
+      case 6: raw6(SYS_fcntl, fd, F_SETLK, (long)&(struct flock){.l_type = F_RDLCK, .l_whence = SEEK_CUR, .l_start = 1}, 0, 0, 0); break;
+      case 7: if (fork() == 0) _exit(lseek(fd, 0, SEEK_CUR) != 0); break;
+      case 8: close(dup(fd)), dup2(fd, 100), close(100); break;
+      }
+    }
+}
+
 static void other_bells(long value) { /* rings for contexts that have not trapped, of other processes */
   for (long i = 0; i < 3000000; i++)
     BELLS->ready[i % (SYSTEM_CONTEXTS / 64)] = value;
@@ -161,6 +188,9 @@ int main(int count, char **arguments) {
     in_child("fpstate", forged_fpstate, AREA + offsets[i]);
     in_child("xstate-size", forged_xstate_size, offsets[i]);
   }
+  static const long offsets_lent[] = {0, 1, 2, 3, 201, -1, INT64_MAX, INT64_MIN, INT64_MIN + 1, 1l << 40 | 1};
+  for (unsigned i = 0; i < sizeof offsets_lent / sizeof *offsets_lent; i++)
+    in_child("offset", forged_offset, offsets_lent[i]);
   in_child("call", forged_call, 12345);
   in_child("call", forged_call, SYS_exit_group);
   in_child("area", garbage_area, 0);

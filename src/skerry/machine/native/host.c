@@ -38,6 +38,7 @@
 #define UCONTEXT_SIGMASK 296
 #define UCONTEXT_SIZE 304
 #define XSTATE_MAX 16384
+#define CLOSING UINT64_MAX /* the watcher's last event */
 #define DYING_COUNT 64 /* killed processes whose end nobody waits for */
 #define FPX_MAGIC1 0x46505853
 #define TRAPS (1u << SIGSYS | 1u << SIGSEGV | 1u << SIGBUS | 1u << SIGILL | 1u << SIGFPE | 1u << SIGTRAP | 1u << SIGURG) /* the stub's signals */
@@ -64,9 +65,10 @@ typedef struct {
   int epoll_descriptor;
   pthread_t watcher;
   pthread_mutex_t lock;            /* of the queue below */
-  PyObject *events[256];           /* what the watcher saw: strong references held by watched */
+  uint64_t events[256];            /* what the watcher saw: numbers that watched gives a meaning, or none any more */
   unsigned event_head, event_tail;
-  PyObject *watched;               /* dict: descriptor -> object */
+  PyObject *watched;               /* dict: descriptor -> (watch number, object) */
+  uint32_t last_watch;
   PyObject *when_idle;             /* called by wait before it next sleeps, or NULL */
   uint64_t traps, wakes, host_calls;
   uint64_t recheck_due;            /* monotonic */
@@ -979,13 +981,13 @@ static void *watch(void *argument) {
     if (count < 0 && errno != EINTR)
       return NULL;
     for (int i = 0; i < count; i++) {
-      if (!seen[i].data.ptr)
-        return NULL; /* the machine closes */
+      if (seen[i].data.u64 == CLOSING)
+        return NULL;
       for (;;) {
         pthread_mutex_lock(&m->lock);
         int full = m->event_tail - m->event_head == 256;
         if (!full)
-          m->events[m->event_tail++ % 256] = seen[i].data.ptr;
+          m->events[m->event_tail++ % 256] = seen[i].data.u64;
         pthread_mutex_unlock(&m->lock);
         if (!full)
           break;
@@ -997,12 +999,18 @@ static void *watch(void *argument) {
 }
 
 static PyObject *next_event(Machine *m) {
-  PyObject *event = NULL;
-  pthread_mutex_lock(&m->lock);
-  if (m->event_head != m->event_tail)
-    event = m->events[m->event_head++ % 256];
-  pthread_mutex_unlock(&m->lock);
-  return event;
+  for (;;) {
+    pthread_mutex_lock(&m->lock);
+    int any = m->event_head != m->event_tail;
+    uint64_t event = any ? m->events[m->event_head++ % 256] : 0;
+    pthread_mutex_unlock(&m->lock);
+    if (!any)
+      return NULL;
+    PyObject *key = PyLong_FromUnsignedLong((uint32_t)event), *value = key ? PyDict_GetItemWithError(m->watched, key) : NULL;
+    Py_XDECREF(key);
+    if (value && PyLong_AsUnsignedLong(PyTuple_GET_ITEM(value, 0)) == event >> 32)
+      return PyTuple_GET_ITEM(value, 1);
+  } /* else it is watched no more: the watcher may see an event just before the watch ends, and the descriptor may be another's by now */
 }
 
 /* A guest can spoil the shared doorbell, so every context is looked at from time to time, however busy or idle the kernel is kept. */
@@ -1122,13 +1130,14 @@ static PyObject *machine_watch(Machine *m, PyObject *args) {
   PyObject *object;
   if (!PyArg_ParseTuple(args, "iIO", &descriptor, &events, &object))
     return NULL;
-  PyObject *key = PyLong_FromLong(descriptor);
-  if (!key || PyDict_SetItem(m->watched, key, object) < 0) {
-    Py_XDECREF(key);
+  uint32_t number = ++m->last_watch;
+  PyObject *key = PyLong_FromLong(descriptor), *value = Py_BuildValue("IO", number, object);
+  int failed = !key || !value || PyDict_SetItem(m->watched, key, value) < 0;
+  Py_XDECREF(key);
+  Py_XDECREF(value);
+  if (failed)
     return NULL;
-  }
-  Py_DECREF(key);
-  struct epoll_event event = {.events = events | EPOLLONESHOT, .data.ptr = object};
+  struct epoll_event event = {.events = events | EPOLLONESHOT, .data.u64 = (uint64_t)number << 32 | (uint32_t)descriptor};
   if (epoll_ctl(m->epoll_descriptor, EPOLL_CTL_MOD, descriptor, &event) < 0 &&
       epoll_ctl(m->epoll_descriptor, EPOLL_CTL_ADD, descriptor, &event) < 0)
     return host_error("watch");
@@ -1146,18 +1155,9 @@ static PyObject *machine_unwatch(Machine *m, PyObject *descriptor) {
   if (PyErr_Occurred())
     return NULL;
   epoll_ctl(m->epoll_descriptor, EPOLL_CTL_DEL, number, NULL);
-  PyObject *object = PyDict_GetItemWithError(m->watched, descriptor);
-  if (object) { /* an event of it that waits in the queue would dangle */
-    pthread_mutex_lock(&m->lock);
-    unsigned kept = m->event_head;
-    for (unsigned i = m->event_head; i != m->event_tail; i++)
-      if (m->events[i % 256] != object)
-        m->events[kept++ % 256] = m->events[i % 256];
-    m->event_tail = kept;
-    pthread_mutex_unlock(&m->lock);
-    if (PyDict_DelItem(m->watched, descriptor) < 0)
-      return NULL;
-  }
+  int known = PyDict_Contains(m->watched, descriptor);
+  if (known < 0 || (known && PyDict_DelItem(m->watched, descriptor) < 0))
+    return NULL;
   Py_RETURN_NONE;
 }
 
@@ -1261,7 +1261,7 @@ static PyObject *machine_close(Machine *m, PyObject *Py_UNUSED(ignored)) {
   if (m->epoll_descriptor >= 0) {
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) == 0) {
-      struct epoll_event event = {.events = EPOLLHUP, .data.ptr = NULL};
+      struct epoll_event event = {.events = EPOLLHUP, .data.u64 = CLOSING};
       epoll_ctl(m->epoll_descriptor, EPOLL_CTL_ADD, pair[0], &event);
       close(pair[1]);
       Py_BEGIN_ALLOW_THREADS
