@@ -15,6 +15,7 @@ from skerry.unix.fs.cow import CowFileSystem
 from skerry.unix.fs.dev import make_dev
 from skerry.unix.fs.hostdir import HostDirectoryFileSystem
 from skerry.unix.fs.proc import Proc
+from skerry.unix.fs.sys import make_sys
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
 from skerry.unix.glue.devices import NodeDevice, TreeDevice
 from skerry.unix.vfs import Namespace, mount
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 DEVICE: Final = 64  # device number of the first file system
 FIRST_BIND: Final = 16  # the binds' numbers start here
-IN_MEMORY: Final = ((b"/tmp", 0o1777), (b"/run", 0o755), (b"/dev/shm", 0o1777), (b"/sys", 0o755))
+IN_MEMORY: Final = ((b"/tmp", 0o1777), (b"/run", 0o755), (b"/dev/shm", 0o1777))
+SYS: Final = DEVICE + 8
 
 
 def make_root(platform: Platform, path: bytes) -> Namespace:
@@ -41,6 +43,7 @@ def mount_all(system: System, names: Namespace, binds: list[Bind], open_terminal
     now = platform.realtime()
     mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, open_terminal))
     mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())
+    mount(names.make_directory(b"/sys", 0o755, now), make_sys(platform, SYS))
     for number, (path, mode) in enumerate(IN_MEMORY, DEVICE + 3):
         fs = MemoryFileSystem(platform, number)
         mount(names.make_directory(path, 0o755, now), Directory(fs, fs.next_ino(), linux.S_IFDIR | mode, 0, 0, now))

@@ -199,6 +199,9 @@ class FakeSpace:
         thread.words = list(like.words)
         return thread
 
+    def resident(self) -> int:
+        return len(self.pages) * PAGE
+
     def cpu_time(self) -> int:
         return 0
 
@@ -277,6 +280,9 @@ class FakePlatform:
 
     def processors(self) -> int:
         return 2
+
+    def processor_facts(self) -> str:
+        return "model name\t: fake\n"
 
     def memory_bytes(self) -> tuple[int, int]:
         return (1 << 30, 1 << 29)

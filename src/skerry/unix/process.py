@@ -99,6 +99,7 @@ class Process:
         self.started = system.platform.monotonic()
         self.dumpable = 1
         self.no_new_privileges = 0
+        self.oom_score_adjustment: int = parent.oom_score_adjustment if parent else 0
         self.subreaper = False
         self.death_signal = 0  # sent when the parent dies
         self.has_executed = False

@@ -97,6 +97,9 @@ class UserSpace(Protocol):
     def recall_offset(self, descriptor: int, /) -> int:
         """End the loan: lseek traps again. The last offset."""
 
+    def resident(self) -> int:
+        """Bytes of memory that the space's program has in use."""
+
     def cpu_time(self) -> int:
         """Processor time that the space's program has used, in nanoseconds."""
 
@@ -155,6 +158,9 @@ class Platform(Protocol):
     def monotonic(self) -> int: ...
     def realtime(self) -> int: ...
     def processors(self) -> int: ...
+    def processor_facts(self) -> str:
+        """What /proc/cpuinfo says of every processor: model, features."""
+
     def memory_bytes(self) -> tuple[int, int]:
         """Total and available memory."""
 

@@ -72,6 +72,9 @@ class TaskSpace:
         copy_state(like, thread)
         return thread
 
+    def resident(self) -> int:
+        return host.resident(self._task.map.space.host.pid)
+
     def cpu_time(self) -> int:
         return host.cpu_time(self._task.map.space.host.pid)
 
@@ -90,6 +93,7 @@ class MachPlatform:
         self.realtime = host.realtime
         self.random = host.random
         self.memory_bytes = host.memory_bytes
+        self.processor_facts = host.processor_facts
 
     def new_memory_object(self, size: int) -> FileDevice:
         try:

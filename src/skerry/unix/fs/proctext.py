@@ -1,0 +1,247 @@
+"""What the files of /proc say of a process, and of the system.
+
+Times are in ticks of 10 ms; memory that is in use is what the host process behind a process has.
+
+Source: proc(5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix import accounting
+from skerry.unix.memory import PAGE
+from skerry.unix.process import INIT
+from skerry.unix.syscalls.system import limit_of
+from skerry.unix.vfs import path_of
+
+if TYPE_CHECKING:
+    from skerry.unix.fs.tmpfs import Directory
+    from skerry.unix.inode import FileSystem
+    from skerry.unix.process import Process, System, Thread
+
+SECOND: Final = 1_000_000_000
+TICK: Final = 10_000_000
+TERMINAL: Final = 136 << 8  # device number of /dev/pts/0
+_LIMITS: Final = (
+    ("Max cpu time", 0, "seconds"),
+    ("Max file size", 1, "bytes"),
+    ("Max data size", 2, "bytes"),
+    ("Max stack size", 3, "bytes"),
+    ("Max core file size", 4, "bytes"),
+    ("Max resident set", 5, "bytes"),
+    ("Max processes", 6, "processes"),
+    ("Max open files", 7, "files"),
+    ("Max locked memory", 8, "bytes"),
+    ("Max address space", 9, "bytes"),
+)
+_HUGE_PAGE: Final = 2048  # kB
+
+
+def leader(process: Process) -> Thread:
+    return next(iter(process.threads.values()))
+
+
+def _state(process: Process) -> str:
+    if process.exit_status is not None:
+        return "Z"
+    if process.stopped:
+        return "T"
+    return "S" if all(t.activity is not None for t in process.threads.values()) else "R"
+
+
+def _vector(signals: int) -> str:
+    return f"{signals & (1 << 64) - 1:016x}"
+
+
+def _resident(process: Process) -> int:
+    return process.memory.space.resident() if process.exit_status is None else 0
+
+
+def _name(process: Process) -> bytes:
+    return leader(process).name if process.threads else process.executable_path.rsplit(b"/", 1)[-1][:15]
+
+
+def status(process: Process) -> bytes:
+    """/proc/PID/status."""
+    who = process.credentials
+    size, resident = process.memory.total() >> 10, _resident(process) >> 10
+    count = process.system.platform.processors()
+    state = _state(process)
+    words = {"R": "running", "S": "sleeping", "T": "stopped", "Z": "zombie"}
+    blocked = leader(process).mask if process.threads else 0
+    ignored = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler == 1)
+    caught = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler > 1)
+    rows = [
+        f"Name:\t{_name(process).decode(errors='replace')}",
+        f"Umask:\t{process.place.umask:04o}",
+        f"State:\t{state} ({words[state]})",
+        f"Tgid:\t{process.pid}",
+        "Ngid:\t0",
+        f"Pid:\t{process.pid}",
+        f"PPid:\t{process.parent.pid if process.parent else INIT}",
+        "TracerPid:\t0",
+        f"Uid:\t{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}",
+        f"Gid:\t{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}",
+        f"FDSize:\t{max(64, len(process.files.files))}",
+        f"Groups:\t{' '.join(map(str, who.groups))} ",
+        f"VmPeak:\t{size:8} kB",
+        f"VmSize:\t{size:8} kB",
+        f"VmHWM:\t{resident:8} kB",
+        f"VmRSS:\t{resident:8} kB",
+        "VmSwap:\t       0 kB",
+        f"Threads:\t{max(1, len(process.threads))}",
+        f"SigQ:\t{len(process.pending)}/{limit_of(process, linux.RLIMIT_SIGPENDING)[0]}",
+        f"SigBlk:\t{_vector(blocked)}",
+        f"SigIgn:\t{_vector(ignored)}",
+        f"SigCgt:\t{_vector(caught)}",
+        f"NoNewPrivs:\t{process.no_new_privileges}",
+        "Seccomp:\t0",
+        f"Cpus_allowed:\t{(1 << count) - 1:x}",
+        f"Cpus_allowed_list:\t{span(count)}",
+        "voluntary_ctxt_switches:\t0",
+        "nonvoluntary_ctxt_switches:\t0",
+    ]
+    return ("\n".join(rows) + "\n").encode()
+
+
+def span(count: int) -> str:
+    """``count`` processors as a list of ranges."""
+    return f"0-{count - 1}" if count > 1 else "0"
+
+
+def process_stat(process: Process) -> bytes:
+    """/proc/PID/stat: 52 fields."""
+    terminal = process.system.terminal
+    has_terminal = terminal.session == process.sid
+    fields = [0] * 52
+    fields[3] = process.parent.pid if process.parent else INIT
+    fields[4], fields[5] = process.pgid, process.sid
+    fields[6], fields[7] = (TERMINAL, terminal.foreground or -1) if has_terminal else (0, -1)
+    fields[13] = accounting.used(process) // TICK
+    fields[15] = process.children_time_used // TICK
+    fields[17], fields[19] = 20, max(1, len(process.threads))
+    fields[21] = process.started // TICK
+    fields[22], fields[23], fields[24] = process.memory.total(), _resident(process) // PAGE, (1 << 64) - 1
+    fields[37] = linux.SIGCHLD
+    rest = " ".join(map(str, fields[3:]))
+    return b"%d (%s) %s %s\n" % (process.pid, _name(process), _state(process).encode(), rest.encode())
+
+
+def statm(process: Process) -> bytes:
+    """/proc/PID/statm, in pages."""
+    return b"%d %d 0 0 0 %d 0\n" % (process.memory.total() // PAGE, _resident(process) // PAGE, process.memory.total() // PAGE)
+
+
+def limits(process: Process) -> bytes:
+    """/proc/PID/limits."""
+    rows = [f"{'Limit':<26}{'Soft Limit':<21}{'Hard Limit':<21}Units"]
+    for name, which, unit in _LIMITS:
+        soft, hard = ("unlimited" if v == linux.RLIM_INFINITY else str(v) for v in limit_of(process, which))
+        rows.append(f"{name:<26}{soft:<21}{hard:<21}{unit}")
+    return ("\n".join(rows) + "\n").encode()
+
+
+def meminfo(system: System) -> bytes:
+    """/proc/meminfo: the host's memory is ours; how it is used is not told apart."""
+    total, available = (size >> 10 for size in system.platform.memory_bytes())
+    known = {"MemTotal": total, "MemFree": available, "MemAvailable": available, "CommitLimit": total, "Hugepagesize": _HUGE_PAGE}
+    names = """
+    MemTotal MemFree MemAvailable Buffers Cached SwapCached Active Inactive SwapTotal SwapFree Dirty Writeback AnonPages Mapped Shmem
+    Slab SReclaimable SUnreclaim KernelStack PageTables CommitLimit Committed_AS VmallocTotal VmallocUsed Hugepagesize"""
+    return "".join(f"{name + ':':<16}{known.get(name, 0):>8} kB\n" for name in names.split()).encode()
+
+
+def cpuinfo(system: System) -> bytes:
+    """/proc/cpuinfo: the host's processors, as many as we have."""
+    count = system.platform.processors()
+    facts = system.platform.processor_facts()
+    blocks = []
+    for number in range(count):
+        place = f"physical id\t: 0\nsiblings\t: {count}\ncore id\t\t: {number}\ncpu cores\t: {count}\napicid\t\t: {number}\n"
+        blocks.append(f"processor\t: {number}\n{facts}{place}\n")
+    return "".join(blocks).encode()
+
+
+def _used(system: System) -> int:
+    """Processor time of all processes that there are, and of those that were waited for."""
+    return sum(accounting.used(process) + process.children_time_used for process in system.processes.values())
+
+
+def _runnable(system: System) -> int:
+    return sum(1 for process in system.processes.values() if _state(process) == "R")
+
+
+def stat(system: System) -> bytes:
+    """/proc/stat: time is spent in programs, or idle."""
+    platform = system.platform
+    count = platform.processors()
+    used = _used(system) // TICK
+    idle = max(0, (platform.realtime() - system.boot_time) // TICK * count - used)
+    rows = [f"cpu  {used} 0 0 {idle} 0 0 0 0 0 0"]
+    rows += [f"cpu{number} {used // count} 0 0 {idle // count} 0 0 0 0 0 0" for number in range(count)]
+    rows += ["intr 0", "ctxt 0", f"btime {(platform.realtime() - platform.monotonic()) // SECOND}", f"processes {system.last_pid}"]
+    rows += [f"procs_running {_runnable(system)}", "procs_blocked 0", "softirq 0"]
+    return ("\n".join(rows) + "\n").encode()
+
+
+def uptime(system: System) -> bytes:
+    """/proc/uptime: as CLOCK_BOOTTIME counts, which programs read without asking us."""
+    up = system.platform.monotonic()
+    return b"%.2f %.2f\n" % (up / SECOND, up * system.platform.processors() / SECOND)
+
+
+def loadavg(system: System) -> bytes:
+    """/proc/loadavg: nobody samples the load, so it is what is runnable now."""
+    threads = sum(len(process.threads) for process in system.processes.values())
+    now = float(_runnable(system))
+    return b"%.2f %.2f %.2f %d/%d %d\n" % (now, now, now, _runnable(system), threads, system.last_pid)
+
+
+def vmstat(system: System) -> bytes:
+    """/proc/vmstat: what vmstat(8) needs."""
+    _, available = system.platform.memory_bytes()
+    return b"nr_free_pages %d\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n" % (available // PAGE)
+
+
+def _mounted(fs: FileSystem, path: bytes) -> list[tuple[bytes, FileSystem]]:
+    """``fs`` at ``path``, and what is mounted below, in the order of mounting."""
+    found = [(path, fs)]
+    for directory in fs.covered:
+        over = directory.covered_by  # type: ignore[attr-defined]  # only directories are covered
+        place = path_of(over, _top(over))
+        found += _mounted(over.fs, place)
+    return found
+
+
+def _top(directory: Directory) -> Directory:
+    while directory.parent is not directory:
+        directory = directory.parent
+    return directory
+
+
+def _rows(system: System) -> list[tuple[str, str, str, int]]:
+    """Place, kind, options and device of each mount."""
+    rows = []
+    for path, fs in _mounted(system.root.fs, b"/"):
+        place = path.decode(errors="surrogateescape")
+        for letter in "\\ \t\n":
+            place = place.replace(letter, f"\\{ord(letter):03o}")
+        rows.append((place, fs.kind, "ro" if fs.read_only else "rw", fs.device))
+    return rows
+
+
+def mounts(system: System) -> bytes:
+    """/proc/PID/mounts."""
+    lines = [f"{kind} {place} {kind} {options},relatime 0 0\n" for place, kind, options, _ in _rows(system)]
+    return "".join(lines).encode(errors="surrogateescape")
+
+
+def mountinfo(system: System) -> bytes:
+    """/proc/PID/mountinfo: every mount but the first is said to be on the first."""
+    lines = []
+    for number, (place, kind, options, device) in enumerate(_rows(system)):
+        where = f"{20 + number} {20 if number else 1} {device >> 8}:{device & 255} / {place}"
+        lines.append(f"{where} {options},relatime - {kind} {kind} {options}\n")
+    return "".join(lines).encode(errors="surrogateescape")
