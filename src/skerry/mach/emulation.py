@@ -21,6 +21,7 @@ from skerry.mach import exception, notify, right
 from skerry.mach.kobject import ReplyPort
 from skerry.mach.message import Data, Message, Rights
 from skerry.mach.port import Port
+from skerry.mach.release import destroy_message, release
 from skerry.mach.right import RightKind
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Emulation:
         if port is not None:
             kept.append((first, last, port))
         self.ranges = sorted(kept, key=lambda entry: entry[0])
-        right.release(*dropped)
+        release(*dropped)
 
     def inherit(self) -> Emulation:
         """A child's copy."""
@@ -96,7 +97,7 @@ def send_call(thread: Thread, port: Port) -> None:
     ]
     message.size = CALL_SIZE
     message.thread = thread
-    right.release(*notify.post(message))
+    release(*notify.post(message))
 
 
 def take_back(message: Message, server: TrapReceiver) -> None:
@@ -105,7 +106,7 @@ def take_back(message: Message, server: TrapReceiver) -> None:
     assert isinstance(reply, ReplyPort)
     thread: Thread = message.thread
     reply.cancel()
-    right.destroy_message(message)
+    destroy_message(message)
     server.system_call(thread)
 
 

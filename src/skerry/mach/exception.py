@@ -17,6 +17,7 @@ from skerry.mach import notify, right
 from skerry.mach.errors import KernReturn
 from skerry.mach.kobject import ReplyPort
 from skerry.mach.message import Data, Message, Rights
+from skerry.mach.release import release
 from skerry.mach.right import RightKind
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _send(thread: Thread, what: tuple[int, int, int], port: Port, others: list[P
         Data(mach.MSG_TYPE_INTEGER_64, 64, 3, struct.pack("<3Q", *what)),
     ]
     message.size = RAISE_SIZE
-    right.release(*notify.post(message))
+    release(*notify.post(message))
 
 
 def _is_success(message: Message) -> bool:

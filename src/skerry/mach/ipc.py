@@ -17,6 +17,7 @@ from skerry.mach.errors import MessageError
 from skerry.mach.message import Message
 from skerry.mach.port import Port, PortSet, Receiver, Sender
 from skerry.mach.processor import Waiter
+from skerry.mach.release import destroy_message, release
 from skerry.mach.right import RightKind
 from skerry.mach.space import PORT_SET, RECEIVE, Entry, Space
 from skerry.mach.transfer import Caller
@@ -80,6 +81,8 @@ class MessageCall:
         try:
             if message is None:
                 raise MessageError(mach.MACH_SEND_INVALID_DATA)
+            if isinstance(message, bytes) and len(message) > mach.MESSAGE_SIZE_MAX:
+                raise MessageError(mach.MACH_SEND_NO_BUFFER)
             user = machmsg.parse(message) if isinstance(message, bytes) else message
             cancel = self._notify if self._option & mach.MACH_SEND_CANCEL else mach.MACH_PORT_NULL
             self._send(transfer.copyin(self._caller, user, cancel))
@@ -94,7 +97,7 @@ class MessageCall:
     def _send(self, message: Message) -> None:
         port = message.remote
         if port.dead or message.circular:  # a circle that could never be received again is not made
-            right.destroy_message(message)
+            destroy_message(message)
             self._sent(mach.MACH_MSG_SUCCESS)
         elif has_room(port, message):
             port.deliver(message)
@@ -133,7 +136,7 @@ class MessageCall:
             self._give_back(error.code, message)
             return
         if message.remote.dead:
-            right.destroy_message(message)
+            destroy_message(message)
         else:
             message.remote.deliver(message)
         self._finish(mach.MACH_SEND_WILL_NOTIFY, None)
@@ -179,7 +182,7 @@ class MessageCall:
             self._finish(code, UserMessage(0, size=number) if code == mach.MACH_RCV_TOO_LARGE else None)
             return
         if message.accepted is not None:
-            right.release(*notify.message_accepted(message.accepted))
+            release(*notify.message_accepted(message.accepted))
             message.accepted = None
         if message.size > self._receive_size:
             self._finish(mach.MACH_RCV_TOO_LARGE, transfer.copyout_header(self._caller, message, number))
@@ -189,8 +192,8 @@ class MessageCall:
 
 
 def has_room(port: Port, message: Message) -> bool:
-    """Whether the message may be queued now: nobody overtakes senders that wait, but a send-once right never waits."""
-    return message.remote_kind is RightKind.SEND_ONCE or port.kernel_object is not None or not (port.is_full or port.blocked)
+    """Whether the message may be queued now. Where senders wait the port is full; a send-once right never waits."""
+    return message.remote_kind is RightKind.SEND_ONCE or port.kernel_object is not None or not port.is_full
 
 
 def _request_accepted(space: Space, port: Port, notify_name: int) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from skerry.abi import mach
-from skerry.mach import calls, exception, right
+from skerry.mach import exception, right, wire
 from skerry.mach.emulation import Emulation
 from skerry.mach.kobject import new_object_port
 from skerry.mach.message import Message
@@ -59,7 +59,10 @@ class Kernel:
         server.run_ready()
         while not self.halted:
             deadline = server.next_deadline()
-            trap = wait(min(deadline, processor.next_deadline()) if timers else deadline)
+            if timers:
+                processor.run()
+                deadline = min(server.next_deadline(), processor.next_deadline())
+            trap = wait(deadline)
             if trap.__class__ is Context:
                 thread = trap.owner
                 if thread is not None:
@@ -70,12 +73,13 @@ class Kernel:
                         self._other_trap(thread)
             elif trap is not None:
                 trap.callback()
-            elif timers:
-                processor.run()
             server.run_ready()
 
     def wait_once(self, deadline: int) -> None:
-        """Take one trap or host event, if one comes before ``deadline`` (ns): for an operation that needs a context to stop."""
+        """Take one trap or host event, if one comes before ``deadline`` (ns): for an operation that needs a context to stop.
+
+        Other threads' traps reach their servers meanwhile: not to be used inside a handler of a co-located server.
+        """
         self.handle(self.machine.wait(deadline))
 
     def handle(self, trap: Any) -> None:
@@ -124,7 +128,7 @@ class Kernel:
 
     def serve(self, target: object, message: Message) -> None:
         """A message to a kernel object's port."""
-        calls.serve(self, target, message)
+        wire.serve(target, message)
 
 
 FAULT = 1

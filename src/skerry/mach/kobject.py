@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from skerry.mach import right
 from skerry.mach.port import Port
+from skerry.mach.release import destroy_message, release
 from skerry.mach.right import RightKind
 
 if TYPE_CHECKING:
@@ -65,5 +66,5 @@ class ReplyPort:
         answered, self._answered = self._answered, None
         if answered is not None:
             answered(message)
-        right.destroy_message(message)
-        right.release((RightKind.RECEIVE, self.port))
+        destroy_message(message)
+        release((RightKind.RECEIVE, self.port))

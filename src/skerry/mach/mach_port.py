@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from skerry.abi import mach
-from skerry.mach import notify, right
+from skerry.mach import notify
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.port import Port, PortSet
+from skerry.mach.release import release
 from skerry.mach.right import CARRIED, RightKind
 from skerry.mach.space import DEAD_NAME, PORT_SET, RECEIVE, SEND, SEND_ONCE, Entry, Space, is_valid
 
@@ -250,7 +251,7 @@ def _request_dead_name(entry: Entry, immediate: bool, waiting: Port | None) -> P
     if entry.urefs == mach.MACH_PORT_UREFS_MAX:
         raise KernError(KernReturn.UREFS_OVERFLOW)
     entry.urefs += 1
-    right.release(*notify.dead_name(waiting, entry.name))
+    release(*notify.dead_name(waiting, entry.name))
     return None
 
 
@@ -258,7 +259,7 @@ def _request_no_senders(port: Port, sync: int, waiting: Port | None) -> Port | N
     previous = port.no_senders
     if waiting is not None and port.sends == 0 and sync <= port.make_sends:
         port.no_senders = None
-        right.release(*notify.no_senders(waiting, port.make_sends))
+        release(*notify.no_senders(waiting, port.make_sends))
     else:
         port.no_senders = waiting
     return previous
@@ -287,5 +288,5 @@ def mach_port_extract_right(task: Task, name: int, disposition: int) -> tuple[Ri
     port, left, request = task.space.copyin(entry, disposition)
     if request is not None:
         left += notify.port_deleted(request, name)
-    right.release(*left)
+    release(*left)
     return CARRIED[disposition], port

@@ -67,7 +67,8 @@ def post(message: messages.Message) -> list[right.Held]:
     for kind, carried in message.body_rights():
         if kind is right.RightKind.RECEIVE:
             if right.leads_to(carried, port):
-                return right.undelivered(message)
+                port.send_onces -= 1  # the right that carries it is used up
+                return message.rights()
             carried.destination = port
     port.deliver(message)
     return []

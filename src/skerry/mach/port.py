@@ -129,7 +129,7 @@ class Port:
             self.sequence += 1
             traps.system_call(thread)
         else:
-            emulation.send_call(thread, self)
+            thread.send_call(self)
 
     def receive_traps(self, server: TrapReceiver) -> None:
         """Have ``server`` take traps by hand-over from now on; threads whose traps are queued come first."""
@@ -138,7 +138,7 @@ class Port:
         for message in waiting:
             self.messages.remove(message)
             self.sequence += 1
-            emulation.take_back(message, server)
+            message.thread.take_back(message, server)
 
     # The queue
     @property
@@ -230,5 +230,3 @@ class PortSet:
 DEAD: Final = Port()
 DEAD.dead = True
 """Stands for MACH_PORT_DEAD in messages."""
-
-from skerry.mach import emulation  # noqa: E402  # calls that nobody takes by hand-over become messages, which are sent to ports

@@ -19,6 +19,7 @@ from skerry.abi import mach
 from skerry.mach import notify, right
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.port import DEAD, Port, PortSet
+from skerry.mach.release import release
 from skerry.mach.right import RightKind
 
 SEND: Final = mach.MACH_PORT_TYPE_SEND
@@ -162,14 +163,14 @@ class Space:
             left = notify.port_deleted(request, name) if request is not None else []
             if types & SEND:
                 left.append((RightKind.SEND, port))
-            right.release((RightKind.RECEIVE, port), *left)
+            release((RightKind.RECEIVE, port), *left)
             return
         left = self.delete(entry)
         if isinstance(target, PortSet):
             target.destroy()
         elif isinstance(target, Port):
             left.append((RightKind.SEND if types & SEND else RightKind.SEND_ONCE, target))
-        right.release(*left)
+        release(*left)
 
     def drop_urefs(self, entry: Entry, count: int) -> None:
         """Take ``count`` user references (no more than there are) off a send right or dead name; the last one takes the right."""
@@ -177,10 +178,10 @@ class Space:
         if entry.urefs:
             return
         if entry.types & DEAD_NAME:
-            right.release(*self.delete(entry))
+            release(*self.delete(entry))
             return
         port = entry.port
-        right.release(*self.remove_send(entry), (RightKind.SEND, port))
+        release(*self.remove_send(entry), (RightKind.SEND, port))
 
     def remove_send(self, entry: Entry) -> list[right.Held]:
         """The entry's send right is the caller's now. What is left to release."""
@@ -195,7 +196,7 @@ class Space:
         if entry.types & SEND:
             port = entry.port
             entry.types = SEND
-            right.release((RightKind.RECEIVE, port))
+            release((RightKind.RECEIVE, port))
         else:
             self.destroy(entry)
 

@@ -17,6 +17,7 @@ from skerry.mach.emulation import Emulation
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.kobject import new_object_port
 from skerry.mach.port import Port
+from skerry.mach.release import release
 from skerry.mach.right import RightKind
 from skerry.mach.space import Space
 from skerry.mach.thread import Thread
@@ -82,7 +83,7 @@ class Task:
         held += self.emulation.release()
         if self._port is not None:
             held.append((RightKind.RECEIVE, self._port))
-        right.release(*held)
+        release(*held)
         self.space.terminate()
 
 
@@ -180,7 +181,7 @@ def task_set_special_port(task: Task, which: int, port: Port | None) -> None:
     if port is not None:
         task.special_ports[which] = port
     if previous is not None:
-        right.release((RightKind.SEND, previous))
+        release((RightKind.SEND, previous))
 
 
 def mach_task_self(task: Task) -> int:
@@ -190,7 +191,7 @@ def mach_task_self(task: Task) -> int:
         return task.space.copyout(RightKind.SEND, port)
     except KernError:
         assert port is not None
-        right.release((RightKind.SEND, port))
+        release((RightKind.SEND, port))
         raise
 
 
@@ -200,7 +201,7 @@ def mach_ports_register(task: Task, ports: list[Port]) -> None:
     if len(ports) > mach.TASK_PORT_REGISTER_MAX:
         raise KernError(KernReturn.INVALID_ARGUMENT)
     previous, task.registered = task.registered, ports
-    right.release(*((RightKind.SEND, port) for port in previous))
+    release(*((RightKind.SEND, port) for port in previous))
 
 
 def mach_ports_lookup(task: Task) -> list[Port]:

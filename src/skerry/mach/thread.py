@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach
 from skerry.abi import registers as reg
-from skerry.mach import right
+from skerry.mach import emulation, right
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.kobject import new_object_port
 from skerry.mach.port import Port
+from skerry.mach.release import release
 from skerry.mach.right import RightKind
 from skerry.machine import Context
 
 if TYPE_CHECKING:
     from skerry.mach.ipc import MessageCall
+    from skerry.mach.message import Message
+    from skerry.mach.port import TrapReceiver
     from skerry.mach.task import Task
 
 STATE_WORDS: Final = reg.COUNT + 2  # of X86_64_THREAD_STATE
@@ -59,7 +62,7 @@ class Thread:
         self._resume_wanted = False
         context.owner = self
         task.threads.append(self)
-        for _ in range(1 if task.suspend_count else 0):
+        if task.suspend_count:
             self.hold()
 
     @property
@@ -120,8 +123,18 @@ class Thread:
     def stop(self) -> None:
         """Wait until the context of a held thread stands still. It takes as long as a signal does."""
         machine = self.task.kernel.machine
-        while self.context.running and not self.context.recall() and self.alive:
+        context = self.context
+        while context.running and context.arrived and self.alive:
             self.task.kernel.wait_once(machine.monotonic() + 1_000_000)
+
+    # Its system calls, where no co-located server waits for them
+    def send_call(self, port: Port) -> None:
+        """Send the call that it made as a message."""
+        emulation.send_call(self, port)
+
+    def take_back(self, message: Message, server: TrapReceiver) -> None:
+        """The message of its call is still queued, and a co-located server has come."""
+        emulation.take_back(message, server)
 
     # The end
     def terminate(self) -> None:
@@ -130,10 +143,11 @@ class Thread:
         if context.owner is not self:
             return
         self.task.threads.remove(self)
-        if context.running and not context.recall():
+        if context.running and context.arrived:
             context.owner = Remains(self.task, context)
             context.interrupt()
         else:
+            context.recall()
             context.owner = None
             self.task.parked.append(context)
         self.release_rights()
@@ -146,7 +160,7 @@ class Thread:
         if self._port is not None:
             held.append((RightKind.RECEIVE, self._port))
         self.exception_port = self._kernel_port = None
-        right.release(*held)
+        release(*held)
 
 
 class Remains:
@@ -255,7 +269,7 @@ def _while_still(thread: Thread, action: Callable[[], Any]) -> Any:
 def thread_info(thread: Thread) -> tuple[int, bool]:
     """Suspend count, and whether it runs its program now. Raises TERMINATED."""
     _require_alive(thread)
-    return thread.suspend_count, bool(thread.context.running)
+    return thread.suspend_count, bool(thread.context.running and thread.context.arrived)
 
 
 def thread_get_special_port(thread: Thread, which: int) -> Port | None:
@@ -278,7 +292,7 @@ def thread_set_special_port(thread: Thread, which: int, port: Port | None) -> No
     else:
         raise KernError(KernReturn.INVALID_ARGUMENT)
     if previous is not None:
-        right.release((RightKind.SEND, previous))
+        release((RightKind.SEND, previous))
 
 
 def _require_alive(thread: Thread) -> None:

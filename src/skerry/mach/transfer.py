@@ -17,6 +17,7 @@ from skerry.mach import notify, right
 from skerry.mach.errors import KernError, KernReturn, MessageError
 from skerry.mach.message import Data, Item, Memory, Message, Rights
 from skerry.mach.port import DEAD, Port
+from skerry.mach.release import destroy_message, release
 from skerry.mach.right import CARRIED, RECEIVED, RightKind
 from skerry.mach.space import RECEIVE, Entry, Space, is_valid
 
@@ -63,7 +64,7 @@ def copyin(caller: Caller, user: UserMessage, cancel: int) -> Message:
         if user.defect:
             raise MessageError(user.defect)
     except MessageError:
-        right.destroy_message(message)
+        destroy_message(message)
         raise
     return message
 
@@ -114,7 +115,7 @@ def _take_header(space: Space, user: UserMessage, takes: list[tuple[int, Entry, 
                 request.send_onces -= 1
             else:
                 left += notify.port_deleted(request, name)
-        right.release(*left)
+        release(*left)
     remote, local = ports
     assert remote is not None
     return Message(user.id, remote, CARRIED[user.remote_type], local, CARRIED[user.local_type] if user.local_type else None)
@@ -174,7 +175,7 @@ def _copyin_right(space: Space, name: int, disposition: int, message: Message) -
             message.circular = True
         else:
             port.destination = message.remote
-    right.release(*left)
+    release(*left)
     return port
 
 
@@ -205,7 +206,7 @@ def copyout_header(caller: Caller, message: Message, sequence: int) -> UserMessa
 
 def _header_only(message: Message, local: int, sequence: int) -> UserMessage:
     kind = RECEIVED[message.remote_kind]
-    right.destroy_message(message)
+    destroy_message(message)
     return UserMessage(message.id, local=local, local_type=kind, sequence=sequence, size=message.size)
 
 
@@ -231,7 +232,7 @@ def request_dead_name(entry: Entry, waiting: Port) -> None:
     """Have ``waiting`` told when the name dies; who waited before is told that its right was not used."""
     previous, entry.request = entry.request, waiting
     if previous is not None:
-        right.release((RightKind.SEND_ONCE, previous))
+        release((RightKind.SEND_ONCE, previous))
 
 
 def _use_up_destination(message: Message) -> None:
@@ -242,7 +243,7 @@ def _use_up_destination(message: Message) -> None:
     if message.remote_kind is RightKind.SEND_ONCE:
         port.send_onces -= 1
     else:
-        right.release((RightKind.SEND, port))
+        release((RightKind.SEND, port))
 
 
 def _copyout_items(caller: Caller, message: Message) -> tuple[int, tuple[machmsg.Item, ...] | None]:
@@ -272,7 +273,7 @@ def _copyout_item(caller: Caller, item: Item) -> tuple[int, machmsg.Item]:
             failed = mach.MACH_MSG_IPC_SPACE
             names.append(NULL)
             assert port is not None
-            right.release((item.kind, port))
+            release((item.kind, port))
     data = struct.pack(f"<{len(names)}I", *names)
     if item.inline:
         return failed, machmsg.Item(RECEIVED[item.kind], machmsg.PORT_NAME_BITS, len(names), data)
@@ -309,5 +310,5 @@ def _give_back(space: Space, kind: RightKind, port: Port | None) -> tuple[int, i
         return 0, space.copyout(kind, port)
     except KernError:
         assert port is not None
-        right.release((kind, port))
+        release((kind, port))
         return mach.MACH_MSG_IPC_SPACE, NULL

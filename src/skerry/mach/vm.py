@@ -15,6 +15,7 @@ Source: Mach 3 Kernel Interfaces, chapter 5; GNU Mach, vm/vm_user.c and vm/vm_ma
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any, Final
 
 from skerry.abi import mach
@@ -232,7 +233,7 @@ class VmMap:
         """Map a region where nothing is. Raises RESOURCE_SHORTAGE."""
         size = region.end - region.start
         self._work_in()
-        self.space.map(region.start, size, region.protection, region.shared, region.object, region.offset)
+        self._change(self.space.map, region.start, size, region.protection, region.shared, region.object, region.offset)
         self._insert(region)
         try:
             self.flush()
@@ -244,7 +245,7 @@ class VmMap:
         """Unmap whole pages; holes are skipped."""
         self._work_in()
         if self._cut(start, end):
-            self.space.unmap(start, end - start)
+            self._change(self.space.unmap, start, end - start)
             self.flush()
 
     def set_protection(self, start: int, end: int, protection: int, maximum: int | None) -> None:
@@ -255,7 +256,7 @@ class VmMap:
             if maximum is not None:
                 piece.maximum &= maximum
             piece.protection = protection if maximum is None else piece.protection & maximum
-            self.space.protect(piece.start, piece.end - piece.start, piece.protection)
+            self._change(self.space.protect, piece.start, piece.end - piece.start, piece.protection)
             self._insert(piece)
         self.flush()
 
@@ -273,17 +274,17 @@ class VmMap:
         size = piece.end - piece.start
         copy = self._snapshot(piece)
         piece.object, piece.offset, piece.shared = copy.object, 0, True
-        self.space.map(piece.start, size, piece.protection, True, copy.object, 0)
+        self._change(self.space.map, piece.start, size, piece.protection, True, copy.object, 0)
 
     def _snapshot(self, piece: Region) -> MemoryCopy:
         """A copy of whole pages, whatever their protection."""
         size = piece.end - piece.start
         readable = piece.protection & mach.VM_PROT_READ
         if not readable:
-            self.space.protect(piece.start, size, mach.VM_PROT_READ)
+            self._change(self.space.protect, piece.start, size, mach.VM_PROT_READ)
         copy = self._copy_out_of(piece.start, size)
         if not readable:
-            self.space.protect(piece.start, size, piece.protection)
+            self._change(self.space.protect, piece.start, size, piece.protection)
         return copy
 
     def _copy_out_of(self, address: int, length: int) -> MemoryCopy:
@@ -298,8 +299,11 @@ class VmMap:
 
     def flush(self) -> None:
         """Have the queued changes made. Raises RESOURCE_SHORTAGE, TERMINATED (the space is gone)."""
+        self._change(self.space.flush)
+
+    def _change(self, change: Callable[..., None], *arguments: Any) -> None:
         try:
-            self.space.flush()
+            change(*arguments)
         except OSError as error:
             raise KernError(KernReturn.RESOURCE_SHORTAGE if self.space.host.alive else KernReturn.TERMINATED) from error
 
@@ -352,12 +356,12 @@ class VmMap:
         for region in self.regions:
             piece = region.part(region.start, region.end)
             if piece.inheritance == mach.VM_INHERIT_NONE:
-                child.unmap(piece.start, piece.end - piece.start)
+                inherited._change(child.unmap, piece.start, piece.end - piece.start)
                 continue
             if not self._inherits_as_mapped(piece):
                 copy = self._snapshot(piece)
                 piece.object, piece.offset, piece.shared = copy.object, 0, False
-                child.map(piece.start, piece.end - piece.start, piece.protection, False, copy.object, 0)
+                inherited._change(child.map, piece.start, piece.end - piece.start, piece.protection, False, copy.object, 0)
             inherited._insert(piece)
         inherited.flush()
         return inherited

@@ -457,12 +457,12 @@ static PyObject *context_interrupt(Context *c, PyObject *Py_UNUSED(ignored)) {
   Py_RETURN_NONE;
 }
 
-/* recall(): take back a resume that has not happened yet; whether the context stands still for now */
+/* recall(): take back a resume that has not happened yet; whether there was one */
 static PyObject *context_recall(Context *c, PyObject *Py_UNUSED(ignored)) {
-  if (c->arrived)
-    return PyBool_FromLong(!c->running);
-  c->resume_on_arrival = 0;
-  Py_RETURN_TRUE;
+  int waited = !c->arrived && c->resume_on_arrival;
+  if (waited)
+    c->resume_on_arrival = 0;
+  return PyBool_FromLong(waited);
 }
 
 static PyObject *context_set_identity(Context *c, PyObject *args) {
@@ -542,7 +542,7 @@ static PyMethodDef context_methods[] = {
     {"set_xstate", (PyCFunction)context_set_xstate, METH_O, "Change the vector and floating-point state."},
     {"reset_xstate", (PyCFunction)context_reset_xstate, METH_NOARGS, "The state that a new program starts with."},
     {"interrupt", (PyCFunction)context_interrupt, METH_NOARGS, "Make a running context trap."},
-    {"recall", (PyCFunction)context_recall, METH_NOARGS, "Take back a resume that has not happened yet; whether it stands still."},
+    {"recall", (PyCFunction)context_recall, METH_NOARGS, "Take back a resume that has not happened yet; whether there was one."},
     {"set_identity", (PyCFunction)context_set_identity, METH_VARARGS, "What getpid and gettid answer; 0: they trap."},
     {"call", (PyCFunction)(void (*)(void))context_call, METH_FASTCALL, "function(first, argument registers...)."},
     {NULL},
@@ -561,6 +561,7 @@ static PyMemberDef context_members[] = {
     {"signo", T_INT, offsetof(Context, signo), READONLY, "Signal number of a fault."},
     {"code", T_INT, offsetof(Context, code), READONLY, "si_code of a fault."},
     {"address", T_ULONGLONG, offsetof(Context, address), READONLY, "Address of a fault."},
+    {"arrived", T_BOOL, offsetof(Context, arrived), READONLY, "Whether its host thread has come in for the first time."},
     {"running", T_BOOL, offsetof(Context, running), READONLY, "Whether the kernel has let it go."},
     {NULL},
 };
