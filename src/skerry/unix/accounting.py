@@ -67,7 +67,7 @@ class ProcessorTimer:
             self._ring()
             return
         loop = process.system.loop
-        loop.call_at(process.system.platform.monotonic() + max(left // len(process.threads), TICK), self._look)
+        loop.call_at(process.system.platform.monotonic() + max(left // max(len(process.threads), 1), TICK), self._look)
 
 
 def limit(process: Process) -> None:
