@@ -6,12 +6,15 @@ import struct
 
 import pytest
 from tests.mach.guests import CODE, SPIN, STACK, SYSCALL, Guests, mov_eax
+from tests.mach.world import Outcome
 
 from skerry.abi import mach, machmsg
 from skerry.abi import registers as reg
 from skerry.abi.machmsg import UserMessage
+from skerry.mach import mach_port as mp
 from skerry.mach.calls import BY_ID, BY_NAME, TABLE
 from skerry.mach.errors import KernReturn
+from skerry.mach.ipc import mach_msg
 from skerry.mach.right import RightKind
 from skerry.mach.task import Task, mach_task_self, task_create
 from skerry.mach.thread import Thread
@@ -452,3 +455,41 @@ def test_request_without_reply_port_leaks_no_right(guests: Guests) -> None:
 def test_table_names_each_call_once() -> None:
     assert len(BY_ID) == len(BY_NAME) == len(TABLE)
     assert all((call.support == "full") == (not call.note) for call in TABLE)
+
+
+def test_abort_breaks_off_the_message_call_of_a_thread(guests: Guests) -> None:
+    task, thread = guests.task()
+    outcome = Outcome()
+    name = mp.mach_port_allocate(task, RightKind.RECEIVE)
+    thread.message_call = mach_msg(task, None, mach.MACH_RCV_MSG, outcome, receive_name=name)
+    assert outcome.code is None
+    assert guests.call("thread_abort", thread)[0] == 0
+    assert outcome.code == mach.MACH_RCV_INTERRUPTED
+    assert guests.call("thread_abort", thread)[0] == 0
+
+
+def test_out_of_line_data_land_in_the_receivers_memory(guests: Guests) -> None:
+    sender, receiver = guests.task()[0], guests.task()[0]
+    name = mp.mach_port_allocate(receiver, RightKind.RECEIVE)
+    send = sender.space.copyout(*mp.mach_port_extract_right(receiver, name, mach.MSG_TYPE_MAKE_SEND))
+    guests.call("vm_allocate", sender, 0x10000000, 0x5000, 0)
+    guests.call("vm_write", sender, 0x10000123, b"skerry")
+    sent, got = Outcome(), Outcome()
+    item = machmsg.Item(mach.MSG_TYPE_BYTE, 8, 0x3000, 0x10000123, False, True)
+    data = machmsg.pack(UserMessage(1, send, remote_type=mach.MSG_TYPE_COPY_SEND, items=(item,)))
+    mach_msg(sender, data, mach.MACH_SEND_MSG, sent)
+    assert guests.call("vm_read", sender, 0x10000000, 1)[0] == KernReturn.INVALID_ADDRESS  # moved
+    mach_msg(receiver, None, mach.MACH_RCV_MSG, got, receive_name=name)
+    (memory,) = got.items
+    assert guests.call("vm_read", receiver, memory.data, 6) == (0, (b"skerry",))
+    assert guests.call("vm_read", sender, 0x10004000, 1)[0] == 0
+    mach_msg(sender, data, mach.MACH_SEND_MSG, second := Outcome())
+    assert (sent.code, second.code) == (0, mach.MACH_SEND_INVALID_MEMORY)
+
+
+def test_calls_on_a_task_whose_host_process_is_gone_fail(guests: Guests) -> None:
+    task, _ = guests.task()
+    task.map.space.host.kill()
+    assert guests.call("vm_allocate", task, 0, 0x1000, 1)[0] == KernReturn.TERMINATED
+    assert guests.call("vm_write", task, CODE, b"x")[0] == KernReturn.MEMORY_ERROR
+    assert guests.call("task_create", task, 1)[0] == KernReturn.RESOURCE_SHORTAGE
