@@ -68,9 +68,9 @@ pid = os.posix_spawn(
 print(os.waitid(os.P_PID, pid, os.WEXITED).si_status)
 print(os.popen("echo popen").read(), os.system("exit 5") >> 8, os.spawnlp(os.P_WAIT, "true", "true"))
 sys.stdout.flush()
-if not os.fork():
+if not (pid := os.fork()):
     os.execvp("echo", ["echo", "execed"])
-os.wait()
+os.waitpid(pid, 0)
 got = []
 signal.signal(signal.SIGUSR1, lambda n, f: got.append(n))
 os.kill(os.getpid(), signal.SIGUSR1)
@@ -104,10 +104,10 @@ print(q.poll(10)[0][1])
 os.close(w)
 print(os.read(r, 5), q.poll(10)[0][1] & select.POLLHUP)
 with mmap.mmap(-1, 100000) as m:
-    if not os.fork():
+    if not (pid := os.fork()):
         m[:5] = b"child"
         os._exit(0)
-    os.wait()
+    os.waitpid(pid, 0)
     print(m[:5], m.find(b"d"), len(m))
 with open("f", "wb+") as f:
     f.write(b"0123456789" * 1000)
