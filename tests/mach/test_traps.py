@@ -457,6 +457,36 @@ def test_table_names_each_call_once() -> None:
     assert all((call.support == "full") == (not call.note) for call in TABLE)
 
 
+class Idle:
+    """A co-located server with nothing to do."""
+
+    def run_ready(self) -> None:
+        pass
+
+    def next_deadline(self) -> int:
+        return 1 << 62
+
+
+def test_main_loop_continues_receivers_and_timers(guests: Guests) -> None:
+    task, thread = guests.task()
+    port = guests.server.new_port()
+    redirect(guests, task, port, *ALL_CALLS)
+    got: list[int] = []
+
+    def received(code: int, message: UserMessage | None) -> None:
+        got.append(code)
+        if message is None:
+            guests.kernel.halted = True
+        else:  # and nothing more will come
+            option = mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT
+            mach_msg(guests.server, None, option, received, receive_name=port, timeout=1)
+
+    mach_msg(guests.server, None, mach.MACH_RCV_MSG, received, receive_name=port)
+    guests.start(thread, SYSCALL)
+    guests.kernel.run(Idle())
+    assert got == [0, mach.MACH_RCV_TIMED_OUT]
+
+
 def test_abort_breaks_off_the_message_call_of_a_thread(guests: Guests) -> None:
     task, thread = guests.task()
     outcome = Outcome()

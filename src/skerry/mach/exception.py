@@ -2,7 +2,7 @@
 
 The message is exception_raise (id 2400): send rights to the thread and the task, the exception, its code and subcode. The reply (id 2500)
 carries a kern_return_t: SUCCESS resumes the thread from the state that it has by then, anything else asks the next handler. A co-located
-server that waits at the port is handed the thread itself, and resumes it or calls :func:`not_handled`.
+server that waits at the port is handed the thread itself, and resumes or ends it.
 
 Source: Mach 3 Kernel Interfaces, chapter 6, exception_raise; exc.defs. Code and subcode have 64 bits, as addresses do here.
 """
@@ -51,11 +51,6 @@ def raise_fault(thread: Thread) -> None:
 def raise_exception(thread: Thread, kind: int, code: int, subcode: int) -> None:
     """Ask the handlers, in order."""
     _ask(thread, (kind, code, subcode), [thread.exception_port, thread.task.exception_port])
-
-
-def not_handled(thread: Thread) -> None:
-    """A co-located receiver does not want the exception: nobody comes after a task's handler."""
-    thread.task.terminate()
 
 
 def _ask(thread: Thread, what: tuple[int, int, int], ports: list[Port | None]) -> None:

@@ -15,6 +15,7 @@ from skerry.mach.task import Task
 from skerry.mach.thread import Remains, Thread
 from skerry.mach.vm import VmMap
 from skerry.machine import Context, Machine
+from skerry.machine._host import FAULT, INTERRUPTION, SYSTEM_CALL
 
 
 class Colocated(Protocol):
@@ -56,17 +57,20 @@ class Kernel:
         wait = self.machine.wait
         processor = self.processor
         timers = processor.timers
+        system_call = SYSTEM_CALL
         server.run_ready()
         while not self.halted:
             deadline = server.next_deadline()
             if timers:
                 processor.run()
+                if self.halted:
+                    break
                 deadline = min(server.next_deadline(), processor.next_deadline())
             trap = wait(deadline)
             if trap.__class__ is Context:
                 thread = trap.owner
                 if thread is not None:
-                    if trap.cause == 0:
+                    if trap.cause == system_call:
                         self.messages += 1
                         thread.task.redirect(thread)
                     else:
@@ -86,7 +90,7 @@ class Kernel:
         """What ``run`` does with what Machine.wait returned."""
         if isinstance(trap, Context):
             if trap.owner is not None:
-                if trap.cause == 0:
+                if trap.cause == SYSTEM_CALL:
                     self.messages += 1
                     trap.owner.task.redirect(trap.owner)
                 else:
@@ -129,7 +133,3 @@ class Kernel:
     def serve(self, target: object, message: Message) -> None:
         """A message to a kernel object's port."""
         wire.serve(target, message)
-
-
-FAULT = 1
-INTERRUPTION = 2
