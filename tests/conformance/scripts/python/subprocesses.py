@@ -66,7 +66,9 @@ pid = os.posix_spawn(
     "/bin/sh", ["sh", "-c", "exit 8"], os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)], setpgroup=0
 )
 print(os.waitid(os.P_PID, pid, os.WEXITED).si_status)
-print(os.popen("echo popen").read(), os.system("exit 5") >> 8, os.spawnlp(os.P_WAIT, "true", "true"))
+with os.popen("echo popen") as said:  # closed, and so waited for: a wait below must not meet it
+    print(said.read())
+print(os.system("exit 5") >> 8, os.spawnlp(os.P_WAIT, "true", "true"))
 sys.stdout.flush()
 if not (pid := os.fork()):
     os.execvp("echo", ["echo", "execed"])
