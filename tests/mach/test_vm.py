@@ -16,6 +16,7 @@ from skerry.mach import vm_calls as vm
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.kernel import Kernel
 from skerry.mach.task import Task, task_create
+from skerry.mach.vm import COPY_LIMIT, MemoryCopy
 from skerry.machine import Machine, MemoryObject
 
 pytestmark = pytest.mark.machine
@@ -193,6 +194,20 @@ def test_shared_memory_that_is_to_be_copied_is_copied(task: Task, guests: Guests
     assert vm.vm_read(child.map, BASE, 6) == b"before"
 
 
+def test_more_than_one_copy_may_hold_is_refused_and_changes_nothing(task: Task) -> None:
+    size = COPY_LIMIT + PAGE
+    vm.vm_allocate(task.map, BASE, size, False)
+    before = [(r.start, r.end, r.inheritance, r.shared) for r in task.map.regions]
+    for call in (
+        lambda: vm.vm_read(task.map, BASE, size),
+        lambda: vm.vm_copy(task.map, BASE, size, BASE),
+        lambda: vm.vm_inherit(task.map, BASE, size, SHARE),
+        lambda: task.map.copyin(BASE, size, True),
+    ):
+        assert failure(call) is KernReturn.RESOURCE_SHORTAGE
+    assert [(r.start, r.end, r.inheritance, r.shared) for r in task.map.regions] == before
+
+
 def test_out_of_line_data_is_a_copy_and_deallocate_moves(task: Task, guests: Guests) -> None:
     other = guests.task()[0]
     vm.vm_allocate(task.map, BASE, 4 * PAGE, False)
@@ -203,6 +218,8 @@ def test_out_of_line_data_is_a_copy_and_deallocate_moves(task: Task, guests: Gue
     address = other.map.copyout(copy, 2 * PAGE)
     assert vm.vm_read(other.map, address, 7) == b"payload"
     vm.vm_write(other.map, address, b"theirs!")
+    assert isinstance(copy, MemoryCopy)
+    assert isinstance(moved, MemoryCopy)
     assert copy.contents()[:7] == b"payload"
     assert vm.vm_region(task.map, BASE).size == 3 * PAGE
     assert moved.contents() == bytes(PAGE)

@@ -40,7 +40,7 @@ class Kind(Enum):
     INT = "int"  # 32 bits, signed
     NAME = "name"  # 32 bits, unsigned: a name of the target task, or a count
     NATURAL = "natural"  # 64 bits, unsigned
-    BYTES = "bytes"  # inline or out of line
+    BYTES = "bytes"  # inline or out of line; as a result, bytes or a vm.MemoryCopy
     NAMES = "names"  # an array of NAME
     RIGHT = "right"  # (RightKind, Port) or None
     SENDS = "sends"  # ports, a send right to each
@@ -196,7 +196,7 @@ TABLE: Final = (
     Call("vm_deallocate", mach.ID_VM_DEALLOCATE, Task, lambda t, *a: vm.vm_deallocate(t.map, *a), (NATURAL, NATURAL)),
     Call("vm_protect", mach.ID_VM_PROTECT, Task, lambda t, *a: vm.vm_protect(t.map, *a), (NATURAL, NATURAL, INT, INT)),
     Call("vm_inherit", mach.ID_VM_INHERIT, Task, lambda t, *a: vm.vm_inherit(t.map, *a), (NATURAL, NATURAL, INT)),
-    Call("vm_read", mach.ID_VM_READ, Task, lambda t, *a: vm.vm_read(t.map, *a), (NATURAL, NATURAL), (BYTES,)),
+    Call("vm_read", mach.ID_VM_READ, Task, lambda t, address, size: t.map.copyin(address, size, False), (NATURAL, NATURAL), (BYTES,)),
     Call("vm_write", mach.ID_VM_WRITE, Task, lambda t, *a: vm.vm_write(t.map, *a), (NATURAL, BYTES)),
     Call("vm_copy", mach.ID_VM_COPY, Task, lambda t, *a: vm.vm_copy(t.map, *a), (NATURAL, NATURAL, NATURAL)),
     Call("vm_region", mach.ID_VM_REGION, Task, _region, (NATURAL,), (NATURAL, NATURAL, INT, INT, INT, INT, NATURAL)),

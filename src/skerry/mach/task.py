@@ -91,12 +91,16 @@ def task_create(parent: Task, inherit_memory: bool = True) -> tuple[Task, Thread
     """A task with the parent's special and registered ports and emulation vector, and one thread, which stands still, without state.
 
     Its memory is what the parent's regions let it inherit, or none. Mach's call (``calls``) ends that thread: there it starts with none.
-    Raises OSError.
+    Raises OSError, and KernError (RESOURCE_SHORTAGE, TERMINATED) where memory must be copied for it.
     """
     kernel = parent.kernel
     if inherit_memory:
         space, context = parent.map.space.fork()
-        vm = parent.map.fork(space)
+        try:
+            vm = parent.map.fork(space)
+        except KernError:
+            space.kill()
+            raise
     else:
         space, context = kernel.machine.new_space()
         vm = VmMap(space)

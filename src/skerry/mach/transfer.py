@@ -50,7 +50,7 @@ def copyin(caller: Caller, user: UserMessage, cancel: int) -> Message:
     """The kernel's form of a message that the caller sends. ``cancel`` names the notify port of MACH_SEND_CANCEL, or is null.
 
     Raises MessageError: INVALID_HEADER, INVALID_NOTIFY, INVALID_DEST, INVALID_REPLY (nothing has happened); INVALID_RIGHT, INVALID_MEMORY,
-    INVALID_TYPE, MSG_TOO_SMALL (the message is destroyed).
+    INVALID_TYPE, MSG_TOO_SMALL, NO_BUFFER (the message is destroyed).
     """
     message = _copyin_header(caller.space, user, cancel)
     message.size = machmsg.size_of(user)
@@ -129,6 +129,8 @@ def _copyin_item(caller: Caller, item: machmsg.Item, message: Message) -> Item:
         return Memory(item.name, item.bits, item.number, _copyin_memory(caller, item))
     names = item.data
     if not item.inline:
+        if item.length > mach.MESSAGE_SIZE_MAX:
+            raise MessageError(mach.MACH_SEND_NO_BUFFER)
         names = _bytes_of(_copyin_memory(caller, item))
     assert isinstance(names, bytes)
     return _copyin_rights(caller.space, item, struct.unpack(f"<{item.number}I", names), message)

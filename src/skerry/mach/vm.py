@@ -261,20 +261,26 @@ class VmMap:
         self.flush()
 
     def set_inheritance(self, start: int, end: int, inheritance: int) -> None:
-        """Whole pages. What children are to share becomes an object now; another thread should not write to it meanwhile."""
+        """Whole pages. What children are to share becomes an object now; another thread should not write to it meanwhile.
+
+        Raises RESOURCE_SHORTAGE.
+        """
+        copies: dict[int, MemoryCopy] = {}
+        if inheritance == mach.VM_INHERIT_SHARE:
+            copies = {piece.start: self._snapshot(piece) for piece in self._parts(start, end) if not piece.shared}
         self._work_in()
         for piece in self._cut(start, end):
             piece.inheritance = inheritance
-            if inheritance == mach.VM_INHERIT_SHARE and not piece.shared:
-                self._make_shared(piece)
+            copy = copies.get(piece.start)
+            if copy is not None:
+                piece.object, piece.offset, piece.shared = copy.object, 0, True
+                self._change(self.space.map, piece.start, piece.end - piece.start, piece.protection, True, copy.object, 0)
             self._insert(piece)
         self.flush()
 
-    def _make_shared(self, piece: Region) -> None:
-        size = piece.end - piece.start
-        copy = self._snapshot(piece)
-        piece.object, piece.offset, piece.shared = copy.object, 0, True
-        self._change(self.space.map, piece.start, size, piece.protection, True, copy.object, 0)
+    def _parts(self, start: int, end: int) -> list[Region]:
+        """What _cut would take out."""
+        return [r.part(max(start, r.start), min(end, r.end)) for r in self.regions if r.start < end and start < r.end]
 
     def _snapshot(self, piece: Region) -> MemoryCopy:
         """A copy of whole pages, whatever their protection."""
@@ -321,14 +327,14 @@ class VmMap:
         if not all(region.protection & protection for region in self.covering(start, end)):
             raise KernError(KernReturn.PROTECTION_FAILURE)
 
-    def copyin(self, address: int, length: int, destroy: bool) -> MemoryCopy:
-        """What the range holds now; ``destroy`` takes its pages out of the map.
+    def copyin(self, address: int, length: int, destroy: bool) -> MemoryCopy | bytes:
+        """What the range holds now, less than a page of it as bytes; ``destroy`` takes its pages out of the map.
 
         Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR, RESOURCE_SHORTAGE.
         """
         self.readable(address, length)
         try:
-            copy = self._copy_out_of(address, length)
+            copy = self._copy_out_of(address, length) if length >= PAGE else self.space.read(address, length)
         except Fault as fault:
             raise KernError(KernReturn.MEMORY_ERROR) from fault
         if destroy:

@@ -13,7 +13,7 @@ from typing import Final
 from skerry.abi import mach
 from skerry.abi.fault import Fault
 from skerry.mach.errors import KernError, KernReturn
-from skerry.mach.vm import CHUNK, Region, VmMap, page_up
+from skerry.mach.vm import CHUNK, COPY_LIMIT, Region, VmMap, page_up
 from skerry.machine import HostFile
 
 INHERITANCES: Final = (mach.VM_INHERIT_SHARE, mach.VM_INHERIT_COPY, mach.VM_INHERIT_NONE)
@@ -106,12 +106,9 @@ def vm_inherit(vm: VmMap, address: int, size: int, inheritance: int) -> None:
 
 
 def vm_read(vm: VmMap, address: int, size: int) -> bytes:
-    """What the range holds. Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR."""
-    vm.readable(address, size)
-    try:
-        return vm.space.read(address, size)
-    except Fault as fault:
-        raise KernError(KernReturn.MEMORY_ERROR) from fault
+    """What the range holds. Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR, RESOURCE_SHORTAGE (more than COPY_LIMIT)."""
+    copy = vm.copyin(address, size, False)
+    return copy if isinstance(copy, bytes) else copy.contents()
 
 
 def vm_write(vm: VmMap, address: int, data: bytes) -> None:
@@ -125,6 +122,8 @@ def vm_write(vm: VmMap, address: int, data: bytes) -> None:
 
 def vm_copy(vm: VmMap, source: int, size: int, target: int) -> None:
     """Copy within the task, as if by vm_read and vm_write; the ranges may overlap. Errors as theirs."""
+    if size > COPY_LIMIT:
+        raise KernError(KernReturn.RESOURCE_SHORTAGE)
     vm.readable(source, size)
     vm.writable(target, size)
     offsets = range(0, size, CHUNK)

@@ -119,7 +119,7 @@ def _packed(kind: Kind, value: Any) -> Item:
     if kind is SENDS:
         return Rights(RightKind.SEND, list(value), len(value) == 1)
     if kind is BYTES:
-        return Memory(mach.MSG_TYPE_BYTE, 8, len(value), value)
+        return Memory(mach.MSG_TYPE_BYTE, 8, len(value) if isinstance(value, bytes) else value.length, value)
     if kind is NAMES:
         return Memory(mach.MSG_TYPE_INTEGER_32, 32, len(value), struct.pack(f"<{len(value)}I", *value))
     word, size = WORDS[kind]

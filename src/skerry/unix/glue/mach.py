@@ -6,6 +6,7 @@ Host and kernel errors become LinuxError here.
 from __future__ import annotations
 
 from skerry.abi import linux
+from skerry.mach.errors import KernError
 from skerry.mach.kernel import Kernel
 from skerry.mach.port import Port
 from skerry.mach.task import Task, task_create
@@ -54,7 +55,7 @@ class TaskSpace:
     def fork(self, user: UserThread) -> tuple[TaskSpace, Thread]:
         try:
             task, thread = task_create(self._task)
-        except OSError as error:
+        except (OSError, KernError) as error:
             raise LinuxError(linux.EAGAIN) from error
         assert isinstance(user, Thread)
         copy_state(user, thread)
