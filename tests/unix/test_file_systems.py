@@ -253,8 +253,17 @@ class HostDirectoryMachine(FileSystemMachine):
 def _host_tree(root: Path, exact: bool = True) -> list[object]:
     found: list[object] = []
     for path in sorted(root.rglob("*")):
+        if not os.access(path.parent, os.X_OK):
+            found.append(path.relative_to(root))
+            continue
         status = path.lstat()
-        contents = path.read_bytes() if stat.S_ISREG(status.st_mode) else os.readlink(path) if path.is_symlink() else None
+        contents = (
+            path.read_bytes()
+            if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK)
+            else os.readlink(path)
+            if path.is_symlink()
+            else None
+        )
         times = (status.st_mtime_ns, status.st_ctime_ns) if exact else ()
         found.append((path.relative_to(root), oct(status.st_mode), status.st_nlink, status.st_uid, status.st_gid, contents, times))
     return found

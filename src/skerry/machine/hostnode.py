@@ -74,7 +74,7 @@ class HostNode:
 
     def list(self) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits (S_IFMT) of each entry."""
-        descriptor = _host.open_beneath(self.descriptor, b".", os.O_RDONLY | os.O_DIRECTORY, 0)
+        descriptor = os.open(self._link, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return list_directory(descriptor)
         finally:
@@ -154,7 +154,7 @@ class HostNode:
 
     def sync(self) -> None:
         """Have a directory's entries reach the disk."""
-        descriptor = _host.open_beneath(self.descriptor, b".", os.O_RDONLY | os.O_DIRECTORY, 0)
+        descriptor = os.open(self._link, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:

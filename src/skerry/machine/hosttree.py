@@ -16,9 +16,17 @@ _OPEN_DIRECTORIES: Final = 256
 class HostTree:
     """A read-only view of the host directory ``path``. Every call raises OSError; paths are relative, b"" is the directory itself."""
 
+    _root = -1
+
     def __init__(self, path: bytes) -> None:
-        self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._directories: OrderedDict[bytes, int] = OrderedDict()  # open parents: a name costs one call, not a walk
+        self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        for descriptor in self._directories.values():
+            os.close(descriptor)
+        if self._root >= 0:
+            os.close(self._root)
 
     def _parent(self, path: bytes) -> tuple[int, bytes]:
         """A descriptor of the directory that holds ``path``'s last component, and that component."""

@@ -63,6 +63,15 @@ def require(credentials: Credentials, inode: Inode, access: int) -> None:
         raise LinuxError(linux.EACCES)
 
 
+def drop_privileges(credentials: Credentials, inode: Inode) -> None:
+    """A file that anybody but root changes is no longer setuid, nor setgid if its group may execute it."""
+    mode = inode.mode & ~linux.S_ISUID
+    if mode & linux.S_IXGRP:
+        mode &= ~linux.S_ISGID
+    if mode != inode.mode and inode.is_regular and credentials.fsuid:
+        inode.set_attributes(inode.fs.now(), mode=mode & 0o7777)
+
+
 def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes, start: Inode, follow: bool = True) -> Name:
     """Walk ``path`` from ``start`` (or the root); the last component need not exist.
 
@@ -81,10 +90,12 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
         name = parts.pop()
         if not isinstance(here, Directory):
             raise LinuxError(linux.ENOTDIR)
-        if not name or name == b".":
+        if not name:
             continue
         if unprivileged and not may(credentials, here, linux.X_OK):
             raise LinuxError(linux.EACCES)
+        if name == b".":
+            continue
         if name == b"..":
             if here is not place.root:
                 here = here.parent

@@ -16,9 +16,9 @@ from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
 from skerry.unix.memory import PAGE
 from skerry.unix.pipe import PipeEnd, make_pipe
 from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
+from skerry.unix.vfs import drop_privileges
 
 if TYPE_CHECKING:
-    from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
     from skerry.unix.process import Thread
 
@@ -131,8 +131,8 @@ def write_bytes(thread: Thread, file: OpenFile, data: bytes) -> Result:
         if linux.RLIMIT_FSIZE in thread.process.limits and file.inode.is_regular:
             start = file.inode.size if file.flags & linux.O_APPEND else file.position
             data = data[: limit_growth(thread, start, len(data))]
-        if file.inode.mode & _PRIVILEGES:
-            drop_privileges(thread, file.inode)
+        if file.inode.mode & _PRIVILEGES and data:
+            drop_privileges(thread.process.credentials, file.inode)
         done = file.write(data)
     except LinuxError as error:
         if error.errno == linux.EPIPE:
@@ -168,15 +168,6 @@ async def _write_later(thread: Thread, file: OpenFile, data: bytes, done: int) -
     finally:
         file.release()
     return done
-
-
-def drop_privileges(thread: Thread, inode: Inode) -> None:
-    """A file that anybody but root changes is no longer setuid, nor setgid if its group may execute it."""
-    if inode.is_regular and thread.process.credentials.fsuid:
-        mode = inode.mode & ~linux.S_ISUID
-        if mode & linux.S_IXGRP:
-            mode &= ~linux.S_ISGID
-        inode.set_attributes(thread.process.system.platform.realtime(), mode=mode & 0o7777)
 
 
 def limit_growth(thread: Thread, position: int, count: int) -> int:
@@ -263,8 +254,8 @@ def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int)
 
 def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int) -> int:
     done = 0
-    if file.inode.mode & _PRIVILEGES:
-        drop_privileges(thread, file.inode)
+    if file.inode.mode & _PRIVILEGES and any(length for _, length in vector):
+        drop_privileges(thread.process.credentials, file.inode)
     for address, length in pieces(vector):
         try:
             step = file.write_at(thread.process.memory.read(address, length), offset + done)
@@ -458,7 +449,7 @@ def sys_ftruncate(thread: Thread, fd: int, size: int) -> Result:
         raise LinuxError(linux.EINVAL)
     if size > file.inode.size:
         limit_growth(thread, size - 1, 1)
-    drop_privileges(thread, file.inode)
+    drop_privileges(thread.process.credentials, file.inode)
     file.truncate(size)
     return 0
 

@@ -77,9 +77,11 @@ def _resolve(thread: Thread, directory: int, path: bytes, follow: bool, restrict
         name = parts.pop()
         if not isinstance(here, Directory):
             raise LinuxError(linux.ENOTDIR)
-        if not name or name == b".":
+        if not name:
             continue
         require(who, here, linux.X_OK)
+        if name == b".":
+            continue
         if name == b"..":
             if here is not top:
                 here = _crossed(here, here.parent, restrict)

@@ -13,7 +13,7 @@ from skerry.unix.files import OpenFile
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
 from skerry.unix.pipe import PipeEnd, PipeInode
-from skerry.unix.vfs import Name, full_path, may, path_of, require, resolve
+from skerry.unix.vfs import Name, drop_privileges, full_path, may, path_of, require, resolve
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
@@ -177,6 +177,7 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     if not file.path:
         file.path = full_path(name, process.place.root)
     if flags & linux.O_TRUNC and inode.is_regular and not created:
+        drop_privileges(process.credentials, inode)
         inode.truncate(0, _now(thread))
     return file
 
@@ -460,6 +461,7 @@ def sys_truncate(thread: Thread, address: int, size: int) -> Result:
     if inode.is_directory:
         raise LinuxError(linux.EISDIR)
     require(thread.process.credentials, inode, linux.W_OK)
+    drop_privileges(thread.process.credentials, inode)
     inode.truncate(size, _now(thread))
     return 0
 
