@@ -31,7 +31,7 @@ demo: install
 	@$(BIN)/skerry demo $(DEMO)
 
 test: install
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 check: install
 	@$(BIN)/ruff format --check src tests setup.py

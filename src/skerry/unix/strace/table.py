@@ -363,6 +363,8 @@ ROWS: Final[dict[str, Row]] = {
     "sched_rr_get_interval": Row(INT, After(TIMESPEC)),
     "getpriority": Row(Named(names.PRIORITY), INT),
     "setpriority": Row(Named(names.PRIORITY), INT, INT),
+    "ioprio_get": Row(Named(names.IO_PRIORITY), INT),
+    "ioprio_set": Row(Named(names.IO_PRIORITY), INT, INT),
     "getcpu": Row(After(pointed("I", UNSIGNED)), After(pointed("I", UNSIGNED)), CACHE),
     "acct": Row(PATH),
     # Sockets
