@@ -58,8 +58,8 @@ def interrupt(command: list[str]) -> tuple[str, int]:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-        status = process.returncode
+        status = process.wait(timeout=30)  # before its input ends: that would be a second event
+        output = process.stdout.read()
     return first + output, status if status >= 0 else 128 - status
 
 
