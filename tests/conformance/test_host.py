@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -57,8 +58,13 @@ def interrupt(command: list[str]) -> tuple[str, int]:
     ) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=30)  # before its input ends: that would be a second event
+        status = None
+        for _ in range(30):  # once, but Python does not see a signal that comes just before it reads: as natively, only rarely there
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = process.wait(timeout=1)
+                break
+        assert status is not None
         output = process.stdout.read()
     return first + output, status if status >= 0 else 128 - status
 
