@@ -20,7 +20,7 @@ INTERRUPTED = {
     "by default": ["sh", "-c", "echo ready; while :; do sleep 0.01; done"],
     "caught": ["bash", "-c", "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.01; done"],
     "ignored": ["sh", "-c", "trap '' INT; echo ready; sleep 0.2; echo still there"],
-    "in a system call": ["python3", "-c", "print('ready', flush=True)\ntry: input()\nexcept KeyboardInterrupt: print('interrupt')"],
+    "in a system call": ["python3", "-c", "try: print('ready', flush=True), input()\nexcept KeyboardInterrupt: print('interrupt')"],
 }
 
 
