@@ -82,9 +82,9 @@ def sys_ioprio_get(thread: Thread, which: int, who: int) -> int:
 
 
 def sys_ioprio_set(thread: Thread, which: int, who: int, priority: int) -> int:
-    if not IOPRIO_WHO_PROCESS <= which <= IOPRIO_WHO_USER or priority >> IOPRIO_CLASS_SHIFT > 3 or priority & 0x1FFF > 7:
+    if not IOPRIO_WHO_PROCESS <= which <= IOPRIO_WHO_USER or priority >> IOPRIO_CLASS_SHIFT & 7 > 3 or priority & 0x1FFF > 7:
         raise LinuxError(linux.EINVAL)
-    if priority >> IOPRIO_CLASS_SHIFT == 1 and thread.process.credentials.euid:
+    if priority >> IOPRIO_CLASS_SHIFT & 7 == 1 and thread.process.credentials.euid:
         raise LinuxError(linux.EPERM)
     chosen = _chosen(thread, which - IOPRIO_WHO_PROCESS, who)
     for process in chosen:
