@@ -301,6 +301,11 @@ class FileTable(LockOwner):
         self.place(fd, file, close_on_exec)
         return fd
 
+    def require_room(self) -> None:
+        """Raises LinuxError(EMFILE) where ``install`` would."""
+        if sum(fd < self.limit for fd in self.files) >= self.limit:
+            raise LinuxError(linux.EMFILE)
+
     def place(self, fd: int, file: OpenFile, close_on_exec: bool) -> None:
         """Make ``fd`` refer to ``file``, closing what it was."""
         file.hold()

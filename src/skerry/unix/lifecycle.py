@@ -14,6 +14,7 @@ from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.unix import accounting, futex, signals
 from skerry.unix.errors import LinuxError
+from skerry.unix.pidfd import ProcessFile
 from skerry.unix.process import Borrowed, Place, Process, Thread
 
 if TYPE_CHECKING:
@@ -22,14 +23,20 @@ if TYPE_CHECKING:
 MAX_PROCESSES: Final = 4000
 
 
-def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int, exit_signal: int) -> Thread:
-    """The new thread of clone(2), resumed unless it is a vfork child (which the caller runs). Raises EINVAL, EAGAIN, ENOMEM."""
+def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int, exit_signal: int, pidfd: int = 0) -> Thread:
+    """The new thread of clone(2), resumed unless it is a vfork child (which the caller runs). Raises EINVAL, EAGAIN, ENOMEM, EMFILE.
+
+    ``pidfd``: where the child's process descriptor is stored (CLONE_PIDFD).
+    """
     if (flags & linux.CLONE_THREAD and not flags & linux.CLONE_SIGHAND) or (flags & linux.CLONE_SIGHAND and not flags & linux.CLONE_VM):
         raise LinuxError(linux.EINVAL)
     process = thread.process
     system = process.system
     if len(system.processes) >= MAX_PROCESSES:
         raise LinuxError(linux.EAGAIN)
+    if flags & linux.CLONE_PIDFD:
+        process.files.require_room()
+        process.memory.write(pidfd, bytes(4))
     pid = system.new_pid()
     if flags & linux.CLONE_THREAD:
         child = Thread(process, pid, process.memory.space.new_thread(thread.user))
@@ -54,6 +61,8 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
         child.process.memory.write(child_tid, struct.pack("<i", pid))
     if flags & linux.CLONE_CHILD_CLEARTID:
         child.clear_child_tid = child_tid
+    if flags & linux.CLONE_PIDFD:
+        process.memory.write(pidfd, struct.pack("<i", process.files.install(ProcessFile(child.process, 0), True)))
     signals.resume(child)
     return child
 
@@ -82,7 +91,10 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
     place = parent.place
     if not flags & linux.CLONE_FS:
         place = Place(place.root, place.cwd, place.umask)
-    actions = parent.actions if flags & linux.CLONE_SIGHAND else parent.actions.copy()
+    if flags & linux.CLONE_CLEAR_SIGHAND:
+        actions = parent.actions.after_exec()
+    else:
+        actions = parent.actions if flags & linux.CLONE_SIGHAND else parent.actions.copy()
     father = parent.parent if flags & linux.CLONE_PARENT and parent.parent else parent
     process = Process(parent.system, pid, parent, memory, files, place, parent.credentials.copy(), actions)
     process.parent = father
@@ -189,6 +201,7 @@ def end_process(process: Process, status: int) -> None:
     process.files.release()
     for thread in borrowers:
         give_back(thread)
+    process.ended.wake()
     _leave_children(process)
     if process is system.first:
         for other in list(system.processes.values()):

@@ -86,6 +86,7 @@ class Process:
         self.stopped = 0  # by which signal
         self.change: int | None = None  # a stop or continuation that wait has not reported, as a wait status
         self.child_changed = WaitQueue()
+        self.ended = WaitQueue()  # woken when it is dead
         self.time_used = 0  # processor time, ns, once dead
         self.children_time_used = 0  # of children that were waited for
         self.limit_timer: ProcessorTimer | None = None  # RLIMIT_CPU

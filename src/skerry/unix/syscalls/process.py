@@ -7,11 +7,12 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
-from skerry.unix import accounting, lifecycle
+from skerry.unix import accounting, lifecycle, pidfd, signals
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import ARGUMENT_LIMIT, Program, execute
 from skerry.unix.inode import Inode
+from skerry.unix.memory import PAGE
 from skerry.unix.process import INIT, Process, Thread
 from skerry.unix.syscalls.paths import AT_FDCWD_WORD
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Result = int | Coroutine[Any, Any, int]
 CONTINUED: Final = 0xFFFF
+CLONE_ARGS_FIRST: Final = 64  # sizes of struct clone_args: at first, and now
+CLONE_ARGS: Final = 88
 
 
 def _started(thread: Thread, child: Thread) -> int | None:
@@ -36,22 +39,43 @@ def sys_vfork(thread: Thread) -> int | None:
 
 
 def sys_clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: int, tls: int) -> int | None:
-    _refuse_namespaces(flags)
-    return _started(thread, lifecycle.clone(thread, flags & ~0xFF, stack, parent_tid, child_tid, tls, flags & 0xFF))
+    _refuse(flags)
+    if flags & linux.CLONE_PIDFD and flags & (linux.CLONE_PARENT_SETTID | linux.CLONE_DETACHED):  # parent_tid is where it goes
+        raise LinuxError(linux.EINVAL)
+    flags &= 0xFFFFFFFF
+    return _started(thread, lifecycle.clone(thread, flags & ~0xFF, stack, parent_tid, child_tid, tls, flags & 0xFF, parent_tid))
 
 
 def sys_clone3(thread: Thread, address: int, size: int) -> int | None:
-    if not 64 <= size <= 4096:
+    if size < CLONE_ARGS_FIRST:
         raise LinuxError(linux.EINVAL)
-    flags, _pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls = thread.process.memory.read_words(address, 8)
-    _refuse_namespaces(flags)
-    if flags & (linux.CLONE_PIDFD | 0x200000000):  # CLONE_INTO_CGROUP
+    if size > PAGE or any(thread.process.memory.read(address + CLONE_ARGS, max(0, size - CLONE_ARGS))):
+        raise LinuxError(linux.E2BIG)
+    given = thread.process.memory.read(address, min(size, CLONE_ARGS)).ljust(CLONE_ARGS, b"\0")
+    flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, tids, tid_count, _cgroup = struct.unpack("<11Q", given)
+    if (
+        flags & (0xFF | linux.CLONE_DETACHED)
+        or exit_signal > signals.LAST
+        or bool(stack) != bool(stack_size)
+        or bool(tids) != bool(tid_count)
+    ):
         raise LinuxError(linux.EINVAL)
-    top = stack + stack_size if stack else 0
-    return _started(thread, lifecycle.clone(thread, flags, top, parent_tid, child_tid, tls, exit_signal))
+    if flags & (linux.CLONE_THREAD | linux.CLONE_PARENT) and exit_signal:
+        raise LinuxError(linux.EINVAL)
+    _refuse(flags)
+    if tids:  # to choose one's pid
+        raise LinuxError(linux.EPERM)
+    return _started(thread, lifecycle.clone(thread, flags, stack + stack_size, parent_tid, child_tid, tls, exit_signal, pidfd))
 
 
-def _refuse_namespaces(flags: int) -> None:
+def _refuse(flags: int) -> None:
+    """What no clone does: contradictions (EINVAL), control groups, namespaces (EPERM)."""
+    if flags & linux.CLONE_INTO_CGROUP or flags >> 34:
+        raise LinuxError(linux.EINVAL)
+    if flags & linux.CLONE_PIDFD and flags & linux.CLONE_THREAD:
+        raise LinuxError(linux.EINVAL)
+    if flags & linux.CLONE_CLEAR_SIGHAND and flags & linux.CLONE_SIGHAND:
+        raise LinuxError(linux.EINVAL)
     if flags & (
         linux.CLONE_NEWNS
         | linux.CLONE_NEWUSER
@@ -167,17 +191,33 @@ def _report_wait4(thread: Thread, found: tuple[Process, int], status: int, usage
 
 
 def sys_waitid(thread: Thread, kind: int, number: int, info: int, options: int, usage: int) -> Result:
-    which = {0: -1, 1: c_int(number), 2: -c_int(number) if number else 0}.get(kind)
-    if which is None or not options & (linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED):
+    if not options & (linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED):
         raise LinuxError(linux.EINVAL)
+    which, nonblocking = _waited_for(thread.process, c_int(kind), c_int(number))
     found = _look(thread.process, which, options, bool(options & linux.WEXITED))
     if found is None and options & linux.WNOHANG:
         if info:
             thread.process.memory.write(info, bytes(128))
         return 0
+    if found is None and nonblocking:
+        raise LinuxError(linux.EAGAIN)
     if found is None:
         return _waitid_later(thread, which, info, options, usage)
     return _report_waitid(thread, found, info, options, usage)
+
+
+def _waited_for(process: Process, kind: int, number: int) -> tuple[int, bool]:
+    """What waitid's first arguments mean, as wait4's pid, and whether the process descriptor forbids to wait. Raises EINVAL, EBADF."""
+    if kind == linux.P_ALL:
+        return -1, False
+    if kind == linux.P_PID and number > 0:
+        return number, False
+    if kind == linux.P_PGID and number >= 0:
+        return -number, False
+    if kind == linux.P_PIDFD and number >= 0:
+        file = pidfd.of(process.files, number)
+        return file.process.pid, file.nonblocking
+    raise LinuxError(linux.EINVAL)
 
 
 async def _waitid_later(thread: Thread, which: int, info: int, options: int, usage: int) -> int:

@@ -106,7 +106,8 @@ def sys_sigaltstack(thread: Thread, new: int, old: int) -> Result:
     return 0
 
 
-def _may_signal(sender: Process, target: Process) -> bool:
+def may_signal(sender: Process, target: Process) -> bool:
+    """Whether the credentials let ``sender`` send it a signal (kill(2))."""
     who, whom = sender.credentials, target.credentials
     return who.euid == 0 or who.uid in (whom.uid, whom.suid) or who.euid in (whom.uid, whom.suid)
 
@@ -125,7 +126,7 @@ def sys_kill(thread: Thread, pid: int, signo: int) -> Result:
         targets = [p for p in table.values() if p.pgid == group]
     if not targets:
         raise LinuxError(linux.ESRCH)
-    allowed = [t for t in targets if _may_signal(process, t)]
+    allowed = [t for t in targets if may_signal(process, t)]
     if not allowed:
         raise LinuxError(linux.EPERM)
     for target in allowed:
@@ -137,7 +138,7 @@ def _find_thread(thread: Thread, tid: int, pid: int = 0) -> Thread:
     for process in thread.process.system.processes.values():
         found = process.threads.get(c_int(tid))
         if found is not None and (not pid or process.pid == c_int(pid)):
-            if not _may_signal(thread.process, process):
+            if not may_signal(thread.process, process):
                 raise LinuxError(linux.EPERM)
             return found
     raise LinuxError(linux.ESRCH)
