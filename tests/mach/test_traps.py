@@ -268,8 +268,8 @@ def test_thread_that_is_suspended_before_it_ever_ran_does_not_run(guests: Guests
     task, thread = guests.task()
     port = guests.server.new_port()
     redirect(guests, task, port, *ALL_CALLS)
-    guests.start(thread, mov_eax(500) + SYSCALL)
     assert guests.call("thread_suspend", thread)[0] == 0
+    guests.start(thread, mov_eax(500) + SYSCALL)
     guests.kernel.wait_once(guests.machine.monotonic() + 5_000_000)
     assert not guests.server.space.lookup(port).port.messages
     guests.call("thread_resume", thread)
