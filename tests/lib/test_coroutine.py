@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skerry.lib.coroutine import Interrupted, Loop, WaitQueue, sleep_until, wait_any
+from skerry.lib.coroutine import Interrupted, Loop, WaitQueue, Watch, sleep_until, wait_any
 
 
 class Clock:
@@ -138,4 +138,15 @@ def test_interruption_before_the_start_ends_the_first_sleep() -> None:
     assert activity is not None
     loop.run_ready()
     assert isinstance(log[0], Interrupted)
+    assert not queue
+
+
+def test_watch_hears_every_wake_until_it_is_cancelled() -> None:
+    queue, heard = WaitQueue(), []
+    watch = Watch(queue, lambda: heard.append(len(heard)))
+    queue.wake()
+    assert queue.wake_some(1) == 0
+    watch.cancel()
+    queue.wake()
+    assert heard == [0, 1]
     assert not queue

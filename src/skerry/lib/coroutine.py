@@ -30,7 +30,7 @@ class WaitQueue:
     __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
-        self._waiters: list[_Waiter] = []
+        self._waiters: list[_Waiter | Watch] = []
 
     def wake(self) -> None:
         """Make every sleeper look again."""
@@ -42,10 +42,11 @@ class WaitQueue:
     def wake_some(self, count: int) -> int:
         """Wake at most ``count`` sleepers, longest waiting first; return how many it were."""
         woken = 0
-        while self._waiters and woken < count:
-            waiter = self._waiters.pop(0)
-            if waiter.fire(self):
+        waiters, self._waiters = self._waiters, []
+        while waiters and woken < count:
+            if waiters.pop(0).fire(self):
                 woken += 1
+        self._waiters[:0] = waiters
         return woken
 
     async def wait(self, deadline: int = NEVER) -> bool:
@@ -58,6 +59,33 @@ class WaitQueue:
 
     def __bool__(self) -> bool:
         return bool(self._waiters)
+
+
+class Watch:
+    """A callback that every wake of ``queue`` calls, until it is cancelled. It must not sleep.
+
+    It runs within the wake: what the queue stands for may be about to change still, so it is to look later.
+    """
+
+    __slots__ = ("_callback", "_queue")
+
+    def __init__(self, queue: WaitQueue, callback: Callable[[], None]) -> None:
+        self._queue = queue
+        self._callback: Callable[[], None] | None = callback
+        queue._waiters.append(self)
+
+    def fire(self, source: WaitQueue | None) -> bool:
+        """Stay in the queue, which has dropped us; nobody was woken."""
+        if self._callback is not None:
+            self._queue._waiters.append(self)
+            self._callback()
+        return False
+
+    def cancel(self) -> None:
+        """Make wakes call it no more."""
+        self._callback = None
+        if self in self._queue._waiters:
+            self._queue._waiters.remove(self)
 
 
 class _Waiter:

@@ -43,6 +43,7 @@ class StreamFile(OpenFile):
         super().__init__(inode, flags, path)
         self.device = device
         self.terminal = terminal
+        self.pollable = device.is_terminal or device.kind in (linux.S_IFIFO, linux.S_IFSOCK)
         self._subscribed = False
         self._subscribed_writable = False
 

@@ -84,6 +84,8 @@ class OpenFile(LockOwner):
             self._lent = None
 
     lendable = False  # whether lseek means no more than a new offset
+    pollable = True  # whether epoll takes it: readiness means something
+    closed: WaitQueue | None = None  # woken when the last descriptor is closed, if somebody wants to know
 
     @property
     def readable(self) -> bool:
@@ -103,6 +105,10 @@ class OpenFile(LockOwner):
     def read(self, count: int) -> bytes | None:
         """Up to ``count`` bytes from the position on, which moves; b"" at the end; None where it would block."""
         raise LinuxError(linux.EINVAL)
+
+    def read_for(self, thread: Thread, count: int) -> bytes | None:
+        """The same where it depends on who reads (signalfd); asked when ``read`` has said None."""
+        return None
 
     def write(self, data: bytes) -> int | None:
         """Write at the position (O_APPEND: at the end), which moves; the count may be short; None where it would block."""
@@ -155,6 +161,8 @@ class OpenFile(LockOwner):
                 self.inode.whole_locks.release(self)
             if self.inode.locks is not None:
                 self.inode.locks.release(self)
+            if self.closed is not None:
+                self.closed.wake()
             self.close()
 
     def close(self) -> None:
@@ -165,6 +173,7 @@ class RegularFile(OpenFile):
     """A regular file: its inode's contents, and a position."""
 
     lendable = True
+    pollable = False
 
     def read(self, count: int) -> bytes | None:
         data = self.inode.read_at(self.position, count)
@@ -219,6 +228,8 @@ class RegularFile(OpenFile):
 
 class DirectoryFile(OpenFile):
     """An open directory: what it held when reading began."""
+
+    pollable = False
 
     def __init__(self, inode: Inode, flags: int, path: bytes) -> None:
         super().__init__(inode, flags, path)

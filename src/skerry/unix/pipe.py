@@ -1,6 +1,6 @@
 """Pipes and fifos.
 
-Writes of at most PIPE_BUF bytes are atomic. The two ends share one wait queue: it is woken on every change.
+Writes of at most PIPE_BUF bytes are atomic. Readers are woken by every write, writers when there is room for PIPE_BUF bytes again.
 
 Source: pipe(7), POSIX.1-2017 write().
 """
@@ -54,8 +54,20 @@ class Pipe:
         return data
 
     def changed(self) -> None:
+        """Ends have come or gone."""
         for end in self.ends:
-            if end.changed:
+            end.changed.wake()
+
+    def filled(self) -> None:
+        """There is more to read."""
+        for end in self.ends:
+            if end.changed and end.readable:
+                end.changed.wake()
+
+    def drained(self) -> None:
+        """There is room again for who was told that there is none."""
+        for end in self.ends:
+            if end.changed and end.writable:
                 end.changed.wake()
 
 
@@ -74,8 +86,10 @@ class PipeEnd(OpenFile):
         pipe = self.pipe
         if not pipe.length:
             return b"" if not pipe.writers or not count else None
+        was_full = pipe.capacity - pipe.length < PIPE_BUF
         data = pipe.take(count)
-        pipe.changed()
+        if was_full:
+            pipe.drained()
         return data
 
     def write(self, data: bytes) -> int | None:
@@ -91,7 +105,7 @@ class PipeEnd(OpenFile):
             data = data[:room]
         pipe.chunks.append(data)
         pipe.length += len(data)
-        pipe.changed()
+        pipe.filled()
         return len(data)
 
     def poll(self) -> int:

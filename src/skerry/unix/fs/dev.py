@@ -21,6 +21,8 @@ _CHUNK: Final = 1 << 20
 class NullFile(OpenFile):
     """Swallows writes; nothing to read."""
 
+    pollable = False
+
     def read(self, count: int) -> bytes | None:
         return b""
 

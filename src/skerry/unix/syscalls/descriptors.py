@@ -37,7 +37,7 @@ def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
     if count > STEP:
         count = STEP
     data = file.read(count)
-    if data is None:
+    if data is None and (data := file.read_for(thread, count)) is None:
         if file.flags & linux.O_NONBLOCK:
             raise LinuxError(linux.EAGAIN)
         return _read_later(thread, file, [(address, count)])
@@ -57,7 +57,7 @@ async def _read_later(thread: Thread, file: OpenFile, vector: list[tuple[int, in
     total = sum(length for _, length in vector)
     file.hold()
     try:
-        while (data := file.read(total)) is None:
+        while (data := file.read(total)) is None and (data := file.read_for(thread, total)) is None:
             await file.changed.wait()
     finally:
         file.release()
@@ -198,8 +198,9 @@ def sys_readv(thread: Thread, fd: int, address: int, count: int) -> Result:
     if not file.readable:
         raise LinuxError(linux.EBADF)
     vector = vector_at(thread, address, count)
-    data = file.read(min(sum(length for _, length in vector), STEP))
-    if data is None:
+    total = min(sum(length for _, length in vector), STEP)
+    data = file.read(total)
+    if data is None and (data := file.read_for(thread, total)) is None:
         if file.nonblocking:
             raise LinuxError(linux.EAGAIN)
         return _read_later(thread, file, vector)

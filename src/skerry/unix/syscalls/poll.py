@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Result = int | Coroutine[Any, Any, int]
 SECOND: Final = 1_000_000_000  # ns
 MICROSECOND: Final = 1000
+MASK_SIZE: Final = 8  # bytes of a signal set
 _ALWAYS: Final = linux.POLLERR | linux.POLLHUP
 _SETS: Final = (  # what makes a descriptor ready in each set of select
     linux.POLLIN | linux.POLLRDNORM | linux.POLLHUP | linux.POLLERR,
@@ -40,18 +41,31 @@ def sys_poll(thread: Thread, address: int, count: int, timeout: int) -> Result:
 
 def sys_ppoll(thread: Thread, address: int, count: int, timeout: int, mask: int, size: int) -> Result:
     deadline = deadline_of(thread, timeout, False, False)
-    _swap_mask(thread, mask)
+    swap_mask(thread, mask, size)
     return _poll(thread, address, count, deadline, deadline <= thread.process.system.platform.monotonic(), timeout)
 
 
-def _swap_mask(thread: Thread, address: int) -> None:
-    """The mask for the duration of the call; it is put back where signals are delivered."""
+def swap_mask(thread: Thread, address: int, size: int) -> None:
+    """The mask at ``address``, if any, for the duration of the call; it is put back where signals are delivered. Raises Fault, EINVAL."""
     if address:
+        if size != MASK_SIZE:
+            raise LinuxError(linux.EINVAL)
         (mask,) = thread.process.memory.read_words(address, 1)
         thread.saved_mask = thread.mask
         thread.mask = mask & ~signals.UNBLOCKABLE
-        if signals.has_pending(thread):
-            raise LinuxError(linux.EINTR)
+
+
+def restore_mask(thread: Thread) -> None:
+    """Put it back at once: the call ends without a signal, and what it let through stays pending."""
+    if thread.saved_mask is not None:
+        thread.mask = thread.saved_mask
+        thread.saved_mask = None
+
+
+def _interruptible(thread: Thread) -> None:
+    """Nothing is ready. Raises EINTR if the mask of the call lets a signal through."""
+    if thread.saved_mask is not None and signals.has_pending(thread):
+        raise LinuxError(linux.EINTR)
 
 
 def _poll(thread: Thread, address: int, count: int, deadline: int, at_once: bool, timeout: int = 0) -> Result:
@@ -63,6 +77,8 @@ def _poll(thread: Thread, address: int, count: int, deadline: int, at_once: bool
     files = process.files.files
     wanted: Wanted = [(fd, events | _ALWAYS, files.get(fd)) for fd, events in zip(fields[::3], fields[1::3], strict=True)]
     bits = _look(wanted)
+    if not any(bits):
+        _interruptible(thread)
     if any(bits) or at_once:
         return _report(thread, address, bits)
     return _poll_later(thread, address, wanted, deadline, timeout)
@@ -90,6 +106,7 @@ async def _wait(wanted: Wanted, deadline: int) -> list[int]:
 
 
 def _report(thread: Thread, address: int, bits: list[int]) -> int:
+    restore_mask(thread)
     memory = thread.process.memory
     data = bytearray(memory.read(address, 8 * len(bits)))
     for index, value in enumerate(bits):
@@ -112,7 +129,7 @@ def sys_select(thread: Thread, count: int, reads: int, writes: int, others: int,
 def sys_pselect6(thread: Thread, count: int, reads: int, writes: int, others: int, timeout: int, masks: int) -> Result:
     deadline = deadline_of(thread, timeout, False, False)
     if masks:
-        _swap_mask(thread, thread.process.memory.read_words(masks, 1)[0])
+        swap_mask(thread, *thread.process.memory.read_words(masks, 2))
     return _select(thread, c_int(count), (reads, writes, others), deadline, timeout, 1)
 
 
@@ -132,6 +149,8 @@ def _select(thread: Thread, count: int, addresses: tuple[int, int, int], deadlin
         if events:
             wanted.append((fd, events, process.files[fd]))
     bits = _look(wanted)
+    if not any(bits):
+        _interruptible(thread)
     if any(bits) or deadline <= process.system.platform.monotonic():
         return _report_select(thread, addresses, size, sets, wanted, bits)
     return _select_later(thread, addresses, size, sets, wanted, deadline, timeout, unit)
@@ -156,6 +175,7 @@ async def _select_later(
 
 
 def _report_select(thread: Thread, addresses: tuple[int, int, int], size: int, sets: list[int], wanted: Wanted, bits: list[int]) -> int:
+    restore_mask(thread)
     ready = 0
     for index, address in enumerate(addresses):
         if not address or not size:
