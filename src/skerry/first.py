@@ -54,8 +54,7 @@ def start(machine: Machine, system: System, options: Options, streams: StandardS
     credentials = Credentials(os.getuid(), os.getgid(), tuple(os.getgroups()))
     place = Place(system.root, system.root, 0o022)
     process = Process(system, system.new_pid(), None, Memory(space), FileTable(), place, credentials, signals.Actions())
-    if options.memory:
-        process.limits[linux.RLIMIT_AS] = (options.memory, options.memory)
+    process.memory.run_limit = system.limits.memory
     system.first = process
     system.processes[process.pid] = process
     _standard_streams(machine, process, streams)
@@ -64,7 +63,6 @@ def start(machine: Machine, system: System, options: Options, streams: StandardS
     process.threads[process.pid] = thread
     _enter_directory(thread, options)
     _execute(thread, options)
-    process.memory.limit = options.memory or process.memory.limit
     return thread
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.inode import Inode
     from skerry.unix.process import System
+    from skerry.unix.storage import Storage
     from skerry.unix.substrate import Platform
 
 DEVICE: Final = 64  # device number of the first file system
@@ -32,9 +33,9 @@ IN_MEMORY: Final = ((b"/tmp", 0o1777), (b"/run", 0o755), (b"/dev/shm", 0o1777))
 SYS: Final = DEVICE + 8
 
 
-def make_root(platform: Platform, path: bytes) -> Namespace:
-    """A copy-on-write view of the host directory ``path``. Raises UserError."""
-    return Namespace(CowFileSystem(platform, DEVICE, _tree(path, "--root")).root())
+def make_root(platform: Platform, path: bytes, storage: Storage | None) -> Namespace:
+    """A copy-on-write view of the host directory ``path``; ``storage`` counts what it keeps in memory. Raises UserError."""
+    return Namespace(CowFileSystem(platform, DEVICE, _tree(path, "--root"), storage).root())
 
 
 def mount_all(system: System, names: Namespace, binds: list[Bind], open_terminal: Callable[[Inode, int], OpenFile]) -> None:
@@ -45,10 +46,10 @@ def mount_all(system: System, names: Namespace, binds: list[Bind], open_terminal
     mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())
     mount(names.make_directory(b"/sys", 0o755, now), make_sys(platform, SYS))
     for number, (path, mode) in enumerate(IN_MEMORY, DEVICE + 3):
-        fs = MemoryFileSystem(platform, number)
+        fs = MemoryFileSystem(platform, number, storage=system.limits.storage)
         mount(names.make_directory(path, 0o755, now), Directory(fs, fs.next_ino(), linux.S_IFDIR | mode, 0, 0, now))
     for number, bind in enumerate(binds, DEVICE + FIRST_BIND):
-        root = _bound(platform, number, bind)
+        root = _bound(platform, number, bind, system.limits.storage)
         try:
             mount(_mount_point(names, bind.place, now), root)
         except LinuxError as error:
@@ -64,9 +65,9 @@ def _mount_point(names: Namespace, path: bytes, now: int) -> Directory:
     return below if isinstance(below, Directory) and below.covered_by is found else found
 
 
-def _bound(platform: Platform, number: int, bind: Bind) -> Directory:
+def _bound(platform: Platform, number: int, bind: Bind, storage: Storage | None) -> Directory:
     if bind.writes is Writes.LAYER:
-        return CowFileSystem(platform, number, _tree(bind.source, "--bind")).root()
+        return CowFileSystem(platform, number, _tree(bind.source, "--bind"), storage).root()
     try:
         node = HostNode.directory(bind.source, bind.writes is Writes.THROUGH)
     except OSError as error:

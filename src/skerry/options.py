@@ -41,6 +41,10 @@ class Options:
     environment: list[bytes] = field(default_factory=list)
     directory: bytes = b"/"  # to start in
     directory_given: bool = False  # False: where the command was given; the root if that cannot be seen inside
-    memory: int = 0  # bytes of address space a process may map; 0: no limit
+    memory: int = 0  # bytes that all processes and the files in memory may have in use; 0: no limit, as with those below
+    disk: int = 0  # bytes that files may have stored in memory
+    processes: int = 0  # processes and threads that there may be
+    processors: float = 0.0  # that may be kept busy
+    timeout: int = 0  # ns until all processes are killed
     strace: bool = False
     stats: bool = False

@@ -16,6 +16,7 @@ from skerry.machine.stream import Stream
 from skerry.messages import say
 from skerry.options import Options, UserError
 from skerry.relay import SignalRelay
+from skerry.run_limits import make_limits
 from skerry.unix import signals
 from skerry.unix.console import Terminal, make_stream
 from skerry.unix.errors import LinuxError
@@ -70,8 +71,10 @@ class _Run:
         self.loop = Loop(self.platform.monotonic)
         self.terminal = Terminal()
         self.status = 0
-        names = mounts.make_root(self.platform, options.root)
+        limits = make_limits(options, self.platform, say)
+        names = mounts.make_root(self.platform, options.root, limits.storage)
         self.system = System(self.platform, names.root, self.loop, self.terminal)
+        self.system.limits = limits
         self.system.hostname = os.uname().nodename.encode()
         self.system.on_end = self._ended
         self.tracer: Tracer | None = None
@@ -115,6 +118,7 @@ class _Run:
         gc.freeze()  # what exists now stays
         gc.set_threshold(COLLECT_AFTER, 10, 10)
         serve(self.platform, self.server)
+        self.system.limits.watch(self.system)
         with SignalRelay(self.machine, self.system):
             signals.resume(thread)
             if self.statistics is None:

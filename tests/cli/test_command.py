@@ -71,12 +71,6 @@ def test_environment_is_a_few_variables_and_what_was_given(skerry: Run, monkeypa
     assert not any(line.startswith("SECRET=") for line in lines)
 
 
-def test_memory_limit_is_in_force(skerry: Run) -> None:
-    assert skerry("run", "--memory", "300M", "--", "sh", "-c", "ulimit -v").stdout == f"{300 << 10}\n"
-    result = skerry("run", "--memory", "300M", *PYTHON, "-c", "bytearray(400 << 20)")
-    assert (result.stderr.splitlines()[-1], result.returncode) == ("MemoryError", 1)
-
-
 def test_signal_to_the_command_reaches_the_program() -> None:
     command = [
         sys.executable,

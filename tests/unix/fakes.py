@@ -106,6 +106,7 @@ class FakeSpace:
         self.pages: dict[int, Page] = {}
         self.lent: dict[int, int] = {}
         self.destroyed = False
+        self.used_time = 0
 
     def lend_offset(self, descriptor: int, position: int) -> None:
         self.lent[descriptor] = position
@@ -202,8 +203,14 @@ class FakeSpace:
     def resident(self) -> int:
         return len(self.pages) * PAGE
 
+    def private_bytes(self) -> int:
+        return len(self.pages) * PAGE
+
+    def proportional_bytes(self) -> tuple[int, int]:
+        return len(self.pages) * PAGE, 0
+
     def cpu_time(self) -> int:
-        return 0
+        return self.used_time
 
     def destroy(self) -> None:
         self.destroyed = True
@@ -289,6 +296,12 @@ class FakePlatform:
 
     def random(self, length: int) -> bytes:
         return bytes(length)
+
+    def processor_time(self) -> int:
+        return 0
+
+    def pause(self, nanoseconds: int) -> None:
+        self.passed += nanoseconds
 
     def first_space(self) -> tuple[FakeSpace, FakeThread]:
         return FakeSpace(), FakeThread()

@@ -14,6 +14,9 @@ from skerry.options import Bind, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
 OWN_FAILURE: Final = 125  # neither the program's status nor a signal's
+SMALLEST: Final = 0.001  # of numbers that are not whole
+LARGEST: Final = 1e9
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 UNITS: Final = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -32,13 +35,41 @@ def parse_bind(text: str) -> Bind:
     return Bind(os.fsencode(path), os.fsencode(place or path), writes)
 
 
-def parse_size(text: str) -> int:
-    """``512M`` in bytes. Raises UserError."""
+def parse_size(option: str, text: str) -> int:
+    """``512M`` in bytes; 0 where nothing was given. Raises UserError."""
+    if not text:
+        return 0
     digits = text.rstrip("kmgtKMGT")
     unit = text[len(digits) :].lower()
     if not (digits.isascii() and digits.isdigit()) or unit not in UNITS or not int(digits):
-        raise UserError(f"--memory {text}: not a size: give a number with K, M, G or T, like 512M")
+        raise UserError(f"{option} {text}: not a size: give a number with K, M, G or T, like 512M")
     return int(digits) << UNITS[unit]
+
+
+def parse_number(option: str, text: str, example: str) -> float:
+    """A number above zero; 0 where nothing was given. Raises UserError."""
+    if not text:
+        return 0.0
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not SMALLEST <= number <= LARGEST:
+        raise UserError(f"{option} {text}: not a number above zero: give one like {example}")
+    return number
+
+
+def parse_count(option: str, text: str) -> int:
+    """A whole number above zero; 0 where nothing was given. Raises UserError."""
+    if text and not (text.isascii() and text.isdigit() and int(text)):
+        raise UserError(f"{option} {text}: not a whole number above zero: give one like 100")
+    return int(text or 0)
+
+
+def parse_time(option: str, text: str) -> int:
+    """``90``, ``1.5s``, ``2m`` or ``1h`` in nanoseconds; 0 where nothing was given. Raises UserError."""
+    number = parse_number(option, text[:-1] if text[-1:] in SECONDS else text, "30s, 5m or 1.5h")
+    return int(number * SECONDS.get(text[-1:], 1) * 1_000_000_000)
 
 
 def make_environment(given: tuple[str, ...]) -> list[bytes]:
@@ -74,7 +105,11 @@ def _here() -> str:
     "--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on. Some are passed on always: PATH, HOME, …"
 )
 @click.option("--cwd", default="", metavar="DIR", help="Directory inside to start in (default: the current one, if it is there).")
-@click.option("--memory", default="", metavar="SIZE", help="Most memory that a process may map, like 512M.")
+@click.option("--memory", default="", metavar="SIZE", help="Most memory in use by all processes and files inside, like 512M.")
+@click.option("--disk", default="", metavar="SIZE", help="Most that files written inside may hold, like 1G.")
+@click.option("--pids", default="", metavar="N", help="Most processes and threads at a time.")
+@click.option("--cpus", default="", metavar="N", help="Processors that may be kept busy, like 2 or 0.5.")
+@click.option("--timeout", default="", metavar="TIME", help="Kill everything after this time, like 30s, 5m or 1h.")
 @click.option("--strace", is_flag=True, help="Print every system call on standard error, as strace -f does.")
 @click.option("--stats", is_flag=True, help="Say at the end what it took, on standard error.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD [ARG]...")
@@ -85,6 +120,10 @@ def run(
     env: tuple[str, ...],
     cwd: str,
     memory: str,
+    disk: str,
+    pids: str,
+    cpus: str,
+    timeout: str,
     strace: bool,
     stats: bool,
     command: tuple[str, ...],
@@ -98,6 +137,7 @@ def run(
     skerry run --bind ~/project:/src --cwd /src make -j2       and so it is here: the host's files are only read
     skerry run --bind ~/out:/out:rw -- sh -c 'ls > /out/list'  writes that shall last
     skerry run --root ./rootfs -- /bin/sh                      another root
+    skerry run --memory 512M --pids 100 --timeout 1m -- ./untrusted   limits: what reached one is said on standard error
     skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
     """
     try:
@@ -108,7 +148,11 @@ def run(
             environment=make_environment(env),
             directory=os.fsencode(os.path.join(_here(), cwd)),
             directory_given=bool(cwd),
-            memory=parse_size(memory) if memory else 0,
+            memory=parse_size("--memory", memory),
+            disk=parse_size("--disk", disk),
+            processes=parse_count("--pids", pids),
+            processors=parse_number("--cpus", cpus, "2 or 0.5"),
+            timeout=parse_time("--timeout", timeout),
             strace=strace,
             stats=stats,
         )

@@ -32,6 +32,37 @@ def resident(pid: int) -> int:
         return 0
 
 
+def private_bytes(pid: int) -> int:
+    """Bytes of memory that a host process has in use and that are no file's; 0 if there is none. What fork left shared counts in both."""
+    try:
+        _size, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def proportional_bytes(pid: int) -> tuple[int, int]:
+    """Bytes of private and of shared memory that a host process has in use, each page divided among those who map it. Zeros: no process."""
+    try:
+        rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    except OSError:
+        return 0, 0
+    fields = dict(row.split(":") for row in rows)
+    private, shared = (int(fields.get(name, "0 kB").split()[0]) << 10 for name in ("Pss_Anon", "Pss_Shmem"))
+    return private, shared
+
+
+def processor_time() -> int:
+    """Processor time that this process and the children it has waited for have used (ns)."""
+    used = os.times()
+    return time.process_time_ns() + int((used.children_user + used.children_system) * 1e9)
+
+
+def pause(nanoseconds: int) -> None:
+    """Do nothing for so long."""
+    time.sleep(nanoseconds / 1e9)
+
+
 def cpu_time(pid: int) -> int:
     """Processor time that a host process has used (ns); 0 if there is none."""
     try:

@@ -109,7 +109,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     if process.memory.references > 1 or process.memory.space.contexts > 1:  # what else runs there must not meet the new program
         space, user = process.memory.space.new_space()
         old, process.memory = process.memory, Memory(space)
-        process.memory.limit = old.limit
+        process.memory.inherit_limits(old)
         if thread.borrowed is not None:
             lifecycle.give_back(thread)
         else:

@@ -34,6 +34,8 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
     system = process.system
     if len(system.processes) >= MAX_PROCESSES:
         raise LinuxError(linux.EAGAIN)
+    if system.limits.tasks is not None:
+        system.limits.tasks.require_room(system)
     if flags & linux.CLONE_PIDFD:
         process.files.require_room()
         process.memory.write(pidfd, bytes(4))

@@ -16,6 +16,7 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.inode import Inode
+    from skerry.unix.limits import MemoryLimit
     from skerry.unix.substrate import MemoryObject, UserSpace, UserThread
 
 PAGE: Final = 4096
@@ -85,6 +86,8 @@ class Memory:
     def __init__(self, space: UserSpace) -> None:
         self.references = 1  # processes that use it
         self.limit = 1 << 62  # RLIMIT_AS, bytes
+        self.data_limit = 1 << 62  # RLIMIT_DATA: writable memory that is the program's own, bytes
+        self.run_limit: MemoryLimit | None = None  # on all processes together
         self._adopt(space)
         self._mappings: list[Mapping] = []
         self._total = 0
@@ -185,6 +188,8 @@ class Memory:
         """Map at ``address``, in place of what was there. Raises ENOMEM, ENODEV, EACCES."""
         if self.total() + length > self.limit or address + length > self.space.limit:
             raise LinuxError(linux.ENOMEM)
+        if protection & linux.PROT_WRITE and (file is None or not shared):
+            self.require_data(length, shared)
         backing, inode, may_write = None, None, True
         if file is not None:
             inode, name = file.inode, file.path
@@ -194,6 +199,22 @@ class Memory:
                 self._watched.add(inode)
         self.space.map(address, length, protection & 7, shared, backing, offset)
         self._insert(Mapping(address, address + length, protection & 7, shared, inode, offset, name, may_write))
+
+    def require_data(self, length: int, shared: bool = False) -> None:
+        """``length`` bytes of memory are to be made that the program may fill. Raises ENOMEM where the limits forbid it."""
+        if self.data_limit < 1 << 62 and not shared and self.data() + length > self.data_limit:
+            raise LinuxError(linux.ENOMEM)
+        if self.run_limit is not None:
+            self.run_limit.reserve(length)
+
+    def data(self) -> int:
+        """Bytes of writable memory that is not shared, the stack apart: what RLIMIT_DATA counts."""
+        writable = linux.PROT_WRITE
+        return sum(m.end - m.start for m in self._mappings if m.protection & writable and not m.shared and m.name != b"[stack]")
+
+    def inherit_limits(self, other: Memory) -> None:
+        """Have the limits of ``other``: after fork and exec."""
+        self.limit, self.data_limit, self.run_limit = other.limit, other.data_limit, other.run_limit
 
     def commit(self, address: int, length: int) -> None:
         """Have a mapping made now; if the space refuses it, it is forgotten. Raises LinuxError."""
@@ -260,6 +281,10 @@ class Memory:
             target = self.free_range(new_length)
         else:
             raise LinuxError(linux.ENOMEM)
+        if self.total() + new_length - length > self.limit:
+            raise LinuxError(linux.ENOMEM)
+        if new_length > length and mapping.protection & linux.PROT_WRITE and not mapping.shared:
+            self.require_data(new_length - length)
         piece = mapping.part(address, address + length)
         self.space.move(address, length, target, new_length)
         self._cut(address, address + length)
@@ -275,7 +300,10 @@ class Memory:
         if new > old:
             if self._overlaps(old, new) or self.total() + new - old > self.limit:
                 return self.break_end
-            self.map(old, new - old, linux.PROT_READ | linux.PROT_WRITE, False, None, 0, b"[heap]")
+            try:
+                self.map(old, new - old, linux.PROT_READ | linux.PROT_WRITE, False, None, 0, b"[heap]")
+            except LinuxError:
+                return self.break_end
         elif new < old:
             self.unmap(new, old - new)
         self.break_end = address
@@ -323,7 +351,7 @@ class Memory:
         """The copy-on-write memory of a child, and its thread, which stands where ``user`` stands."""
         space, thread = self.space.fork(user)
         child = Memory(space)
-        child.limit = self.limit
+        child.inherit_limits(self)
         child.break_start, child.break_end = self.break_start, self.break_end
         child._mappings = [m.part(m.start, m.end) for m in self._mappings]
         child._total = self._total

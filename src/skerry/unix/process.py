@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
 from skerry.unix.futex import Futexes
+from skerry.unix.limits import Limits
 from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class System:
         self.last_ino = 0
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()
+        self.limits = Limits()
         self.first: Process | None = None
         self.observers: tuple[Observer, ...] = ()
         self.emulation = True  # programs' emulation libraries answer what they can; False: every call traps, to be seen

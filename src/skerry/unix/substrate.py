@@ -100,6 +100,12 @@ class UserSpace(Protocol):
     def resident(self) -> int:
         """Bytes of memory that the space's program has in use."""
 
+    def private_bytes(self) -> int:
+        """Of these, what is no file's; what is shared since fork counts in both spaces. Quick."""
+
+    def proportional_bytes(self) -> tuple[int, int]:
+        """Bytes of private and of shared memory in use, each page divided among the spaces that map it. Slow."""
+
     def cpu_time(self) -> int:
         """Processor time that the space's program has used, in nanoseconds."""
 
@@ -165,6 +171,12 @@ class Platform(Protocol):
         """Total and available memory."""
 
     def random(self, length: int) -> bytes: ...
+    def processor_time(self) -> int:
+        """Processor time that the system itself and the programs that have ended have used, in nanoseconds."""
+
+    def pause(self, nanoseconds: int) -> None:
+        """Let nothing of the system run for so long; programs that make no call run on."""
+
     def first_space(self) -> tuple[UserSpace, UserThread]:
         """An empty space with one thread, for the first program."""
 

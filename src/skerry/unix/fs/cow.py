@@ -21,6 +21,7 @@ from skerry.unix.substrate import Buffer, HostFile, HostTree, MemoryObject, Plat
 
 if TYPE_CHECKING:
     from skerry.unix.memory import Memory
+    from skerry.unix.storage import Storage
 
 _COPY_STEP: Final = 1 << 24
 _NOBODY: Final[WeakSet[Memory]] = WeakSet()  # never added to
@@ -30,8 +31,8 @@ OPEN_HOST_FILES: Final = 512
 class CowFileSystem(MemoryFileSystem):
     """What the inodes of one view share: the tree, the nodes of hard-linked files, the open host files."""
 
-    def __init__(self, platform: Platform, device: int, tree: HostTree) -> None:
-        super().__init__(platform, device, "overlay", 0x794C7630)
+    def __init__(self, platform: Platform, device: int, tree: HostTree, storage: Storage | None = None) -> None:
+        super().__init__(platform, device, "overlay", 0x794C7630, storage)
         self.tree = tree
         self.hard_links: dict[tuple[int, int], Inode] = {}
         self.open_files: dict[CowFile, HostFile] = {}  # least recently opened first
@@ -75,6 +76,10 @@ class CowFile(File):
         self._mapped_by: WeakSet[Memory] = _NOBODY  # shared, while the contents are the host's
 
     @property
+    def stored(self) -> int:
+        return super().stored if self._host_path is None else 0
+
+    @property
     def blocks(self) -> int:
         return self._host_blocks if self._host_path is not None else super().blocks
 
@@ -104,6 +109,8 @@ class CowFile(File):
         if self._host_path is None:
             return
         file = self._host_file() if size else None
+        if self.fs.storage is not None:
+            self.fs.storage.require(size)
         self.fs.open_files.pop(self, None)
         self._host_path = None
         kept, self.size = self.mtime, 0

@@ -15,6 +15,7 @@ from skerry.unix.inode import FileSystem, Inode
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
+    from skerry.unix.storage import Storage
     from skerry.unix.substrate import Buffer, MemoryObject, Platform
 
 SMALL: Final = 1 << 20  # bytes of contents up to which a bytearray holds them
@@ -28,9 +29,12 @@ _ZEROING: Final = linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_ZERO_RANGE
 class MemoryFileSystem(FileSystem):
     """What the inodes of one tmpfs share."""
 
-    def __init__(self, platform: Platform, device: int, kind: str = "tmpfs", magic: int = TMPFS_MAGIC) -> None:
+    def __init__(
+        self, platform: Platform, device: int, kind: str = "tmpfs", magic: int = TMPFS_MAGIC, storage: Storage | None = None
+    ) -> None:
         super().__init__(kind, device, magic)
         self.platform = platform
+        self.storage = storage  # counts what is stored; None: it has no limit
         self._last_ino = 1 << 40  # above those of the host, which a copy-on-write view shows beside them
 
     def now(self) -> int:
@@ -42,6 +46,8 @@ class MemoryFileSystem(FileSystem):
 
     def statfs(self) -> tuple[int, int, int, int, int, int]:
         total, available = self.platform.memory_bytes()
+        if self.storage is not None:
+            total, available = self.storage.limit, self.storage.left()
         return (4096, total >> 12, available >> 12, available >> 12, 1 << 20, 1 << 20)
 
 
@@ -54,10 +60,17 @@ class File(Inode):
         super().__init__(fs, ino, mode, uid, gid, now)
         self._small: bytearray | None = bytearray()
         self._object: MemoryObject | None = None
+        if fs.storage is not None:
+            fs.storage.add_file(self)
 
     @property
     def blocks(self) -> int:
         return self._object.blocks if self._object is not None else (self.size + 4095) >> 12 << 3
+
+    @property
+    def stored(self) -> int:
+        """Bytes of memory that its contents take."""
+        return self._object.blocks << 9 if self._object is not None else (self.size + 4095) & ~4095
 
     def open(self, thread: Thread, flags: int) -> OpenFile:
         return RegularFile(self, flags, b"")
@@ -75,6 +88,10 @@ class File(Inode):
         end = offset + len(data)
         if end > MAX_SIZE:
             raise LinuxError(linux.EFBIG)
+        if self.fs.storage is not None:
+            room = self.fs.storage.reserve(len(data))
+            if room < len(data):
+                data, end = data[:room], offset + room
         if self._small is not None and (end > SMALL or offset - len(self._small) > HOLE):
             self.memory_object()
         small = self._small
@@ -116,6 +133,8 @@ class File(Inode):
             raise LinuxError(linux.EOPNOTSUPP)
         if end > MAX_SIZE:
             raise LinuxError(linux.EFBIG)
+        if self.fs.storage is not None and not mode & _ZEROING:
+            self.fs.storage.require(max(0, end - self.size))
         if end > self.size and not mode & _NO_GROWTH:
             self.truncate(end, now)
         end = min(end, self.size)
@@ -205,22 +224,31 @@ class Directory(Inode):
         if kind == linux.S_IFDIR:
             child = Directory(self.fs, ino, mode, uid, gid, now)
             child.parent, child.name = self, name
-            self.nlink += 1
         elif kind == linux.S_IFREG:
             child = File(self.fs, ino, mode, uid, gid, now)
         else:
             child = Node(self.fs, ino, mode, uid, gid, now)
             child.rdev = rdev
+        self._store(child)
         self._add(name, child, now)
+        if kind == linux.S_IFDIR:
+            self.nlink += 1
         return child
 
     def create_unnamed(self, mode: int, uid: int, gid: int, now: int) -> Inode:
         child = File(self.fs, self.fs.next_ino(), linux.S_IFREG | mode & 0o7777, uid, self.gid if self.mode & linux.S_ISGID else gid, now)
         child.nlink = 0
+        self._store(child)
         return child
+
+    def _store(self, child: Inode) -> None:
+        """Count a new inode. Raises ENOSPC."""
+        if self.fs.storage is not None:
+            self.fs.storage.add_node(child)
 
     def symlink(self, name: bytes, target: bytes, uid: int, gid: int, now: int) -> Inode:
         child = Symlink(self.fs, self.fs.next_ino(), target, uid, gid, now)
+        self._store(child)
         self._add(name, child, now)
         return child
 

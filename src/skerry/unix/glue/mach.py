@@ -76,6 +76,12 @@ class TaskSpace:
     def resident(self) -> int:
         return host.resident(self._task.map.space.host.pid)
 
+    def private_bytes(self) -> int:
+        return host.private_bytes(self._task.map.space.host.pid)
+
+    def proportional_bytes(self) -> tuple[int, int]:
+        return host.proportional_bytes(self._task.map.space.host.pid)
+
     def cpu_time(self) -> int:
         return host.cpu_time(self._task.map.space.host.pid)
 
@@ -90,11 +96,14 @@ class MachPlatform:
         self.machine: Machine = kernel.machine
         self.port = Port()
         self._kernel = kernel
+        self._processors = self.machine.processors
         self.monotonic = host.monotonic
         self.realtime = host.realtime
         self.random = host.random
         self.memory_bytes = host.memory_bytes
         self.processor_facts = host.processor_facts
+        self.processor_time = host.processor_time
+        self.pause = host.pause
 
     def new_memory_object(self, size: int) -> FileDevice:
         try:
@@ -103,7 +112,11 @@ class MachPlatform:
             raise LinuxError(linux.ENOMEM) from error
 
     def processors(self) -> int:
-        return self.machine.processors
+        return self._processors
+
+    def show_processors(self, count: int) -> None:
+        """Have programs see so many."""
+        self._processors = count
 
     def first_space(self) -> tuple[TaskSpace, Thread]:
         try:

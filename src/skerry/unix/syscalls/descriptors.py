@@ -138,7 +138,7 @@ def write_bytes(thread: Thread, file: OpenFile, data: bytes) -> Result:
         if error.errno == linux.EPIPE:
             signals.send_to_thread(thread, signals.SignalInfo(linux.SIGPIPE, linux.SI_USER))
         raise
-    if done == len(data):
+    if done == len(data) or (done is not None and file.inode.is_regular):  # a short write to a file: there is no space for the rest
         return done
     if file.flags & linux.O_NONBLOCK:
         if done is None:

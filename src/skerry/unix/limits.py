@@ -1,0 +1,191 @@
+"""Limits on a whole run: memory, tasks, time and processors of all processes together.
+
+They are the limits of a control group: what is too much is refused (ENOMEM, EAGAIN), and where nothing can be refused a process is killed.
+Memory is taken without a call, so it is looked at again and again, the more often the less is left. A look is cheap and counts too much
+where processes share pages after fork; only what it says of a limit that is passed is made exact.
+
+Source: Documentation/admin-guide/cgroup-v2.rst; mmap(2), ENOMEM; vm.overcommit_memory in proc_sys_vm(5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux
+from skerry.unix import lifecycle
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Process, System
+    from skerry.unix.storage import Storage
+
+FILL_RATE: Final = 4  # bytes that programs can bring into use in a nanosecond, at most
+SOONEST: Final = 4_000_000  # ns between two looks
+RESERVE: Final = 4  # this part of the memory is never given to files: they are full before processes must be killed
+LATEST: Final = 1_000_000_000
+PERIOD: Final = 50_000_000  # ns between two looks at processor time
+LONGEST_PAUSE: Final = 100_000_000  # ns for which nothing runs, at most, before processor time is looked at again
+
+Tell = Callable[[str], None]
+
+
+class MemoryLimit:
+    """Memory that all processes may have in use: their own pages, shared anonymous memory, and the files in memory."""
+
+    def __init__(self, limit: int, storage: Storage, tell: Tell) -> None:
+        self.limit = limit
+        self._storage = storage
+        self._tell = tell
+        self._system: System | None = None
+        self._seen = 0  # bytes in use at the last look
+        self._granted = 0  # bytes mapped since
+
+    def watch(self, system: System) -> None:
+        """Look at the memory of ``system`` from now on."""
+        self._system = system
+        self._look()
+
+    def bytes(self) -> tuple[int, int]:
+        """All there is, and what is left: what programs are told."""
+        self._see()
+        return self.limit, max(0, self.limit - self._seen)
+
+    def reserve(self, length: int) -> None:
+        """``length`` bytes are about to be mapped. Raises ENOMEM where they could not be brought into use."""
+        if self._seen + self._granted + length > self.limit:
+            self._see()
+            if self._seen + length > self.limit:
+                self._tell("a mapping was refused (ENOMEM)")
+                raise LinuxError(linux.ENOMEM)
+        self._granted += length
+
+    def _living(self) -> list[Process]:
+        assert self._system is not None
+        return [process for process in self._system.processes.values() if process.exit_status is None]
+
+    def _see(self) -> None:
+        spaces = {id(process.memory): process.memory for process in self._living()}.values()
+        shared = {id(m.identity): m.end - m.start for memory in spaces for m in memory.mappings() if m.shared and m.inode is None}
+        programs = sum(memory.space.private_bytes() for memory in spaces) + sum(shared.values())
+        self._storage.leave(self.limit - self.limit // RESERVE - programs)
+        self._seen = programs + self._storage.used()
+        self._granted = 0
+
+    def _exactly(self) -> int:
+        spaces = {id(process.memory): process.memory for process in self._living()}.values()
+        parts = [memory.space.proportional_bytes() for memory in spaces]
+        return sum(private for private, _ in parts) + max(self._storage.used(), sum(shared for _, shared in parts))
+
+    def _look(self) -> None:
+        assert self._system is not None
+        self._see()
+        while self._seen > self.limit and self._exactly() > self.limit and self._kill_one():
+            self._see()
+        left = max(0, self.limit - self._seen)
+        period = min(max(left // FILL_RATE, SOONEST), LATEST)
+        self._system.loop.call_at(self._system.platform.monotonic() + period, self._look)
+
+    def _kill_one(self) -> bool:
+        """Kill who uses most; whether there is anybody."""
+        living = [process for process in self._living() if process.oom_score_adjustment > -1000]
+        if not living:
+            return False
+        victim = max(living, key=lambda process: process.memory.space.private_bytes())
+        name = next((thread.name for thread in victim.threads.values()), b"").decode(errors="replace")
+        self._tell(f"process {victim.pid} ({name}) was killed (SIGKILL)")
+        lifecycle.end_process(victim, linux.SIGKILL)
+        return True
+
+
+class TaskLimit:
+    """Processes and threads that there may be, zombies included."""
+
+    def __init__(self, limit: int, tell: Tell) -> None:
+        self.limit = limit
+        self._tell = tell
+
+    def require_room(self, system: System) -> None:
+        """Raises EAGAIN where one more would be too many."""
+        if sum(max(1, len(process.threads)) for process in system.processes.values()) >= self.limit:
+            self._tell("a new process or thread was refused (EAGAIN)")
+            raise LinuxError(linux.EAGAIN)
+
+
+class TimeLimit:
+    """Time after which all processes are killed."""
+
+    def __init__(self, limit: int, tell: Tell) -> None:
+        self.limit = limit  # ns
+        self._tell = tell
+
+    def watch(self, system: System) -> None:
+        """Let the time of ``system`` run."""
+
+        def end() -> None:
+            if system.first is not None and system.first.exit_status is None:
+                self._tell("all processes were killed (SIGKILL)")
+                lifecycle.end_process(system.first, linux.SIGKILL)
+
+        system.loop.call_at(system.platform.monotonic() + self.limit, end)
+
+
+class ProcessorLimit:
+    """Processors that the run may keep busy, a fraction too: programs and system together.
+
+    Who has used more than that stands still, with the system, until the average is right again.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._last = (0, 0)  # time of the last look, and the processor time used then
+        self._debt = 0.0  # ns of processor time used beyond the limit
+
+    def visible(self, processors: int) -> int:
+        """How many of the host's processors programs are shown."""
+        return min(processors, max(1, ceil(self.limit)))
+
+    def watch(self, system: System) -> None:
+        """Keep ``system`` to it from now on."""
+        self._last = (system.platform.monotonic(), self._used(system))
+        self._look_later(system)
+
+    @staticmethod
+    def _used(system: System) -> int:
+        spaces = {id(process.memory): process.memory for process in system.processes.values() if process.exit_status is None}
+        return system.platform.processor_time() + sum(memory.space.cpu_time() for memory in spaces.values())
+
+    def _look_later(self, system: System) -> None:
+        system.loop.call_at(system.platform.monotonic() + PERIOD, lambda: self._look(system))
+
+    def _look(self, system: System) -> None:
+        now, used = system.platform.monotonic(), self._used(system)
+        before, used_before = self._last
+        self._last = (now, max(used, used_before))
+        self._debt = max(0.0, self._debt + max(0, used - used_before) - self.limit * (now - before))
+        pause = int(self._debt / self.limit)
+        if pause > 0:
+            for process in list(system.processes.values()):
+                for thread in list(process.threads.values()):
+                    if not thread.in_server:
+                        thread.user.interrupt()
+            system.platform.pause(min(pause, LONGEST_PAUSE))
+        self._look_later(system)
+
+
+class Limits:
+    """Those that were asked for."""
+
+    def __init__(self) -> None:
+        self.memory: MemoryLimit | None = None
+        self.storage: Storage | None = None
+        self.tasks: TaskLimit | None = None
+        self.time: TimeLimit | None = None
+        self.processors: ProcessorLimit | None = None
+
+    def watch(self, system: System) -> None:
+        """Have them obeyed in ``system``, which is about to run."""
+        for limit in (self.memory, self.time, self.processors):
+            if limit is not None:
+                limit.watch(system)

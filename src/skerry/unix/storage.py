@@ -1,0 +1,77 @@
+"""The memory that files take, and the limit on it (``--disk``, ``--memory``).
+
+Every file system in memory reports what it is about to store. ``_bound`` is never less than what is stored: it is counted anew only when it
+reaches the limit, because files also shrink, are overwritten, and go. A file that nobody has any more is not counted: references are weak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakSet
+
+from skerry.abi import linux
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.inode import Inode
+
+NODE: Final = 1024  # bytes that an inode costs beside its contents
+
+
+class Stored(Protocol):
+    """What a limit counts."""
+
+    @property
+    def stored(self) -> int:
+        """Bytes that its contents take."""
+
+
+class Storage:
+    """Counts what is stored, up to ``limit`` bytes; ``full`` is called whenever something is refused."""
+
+    def __init__(self, limit: int, full: Callable[[], None]) -> None:
+        self.limit = limit
+        self._room = limit
+        self._full = full
+        self._bound = 0
+        self._nodes: WeakSet[Inode] = WeakSet()
+        self._files: WeakSet[Stored] = WeakSet()
+
+    def used(self) -> int:
+        """Bytes that are stored now."""
+        return sum(file.stored for file in self._files) + NODE * len(self._nodes)
+
+    def leave(self, room: int) -> None:
+        """Have files make do with ``room`` bytes, if that is less than their limit: the rest of the memory is in use."""
+        self._room = min(self.limit, room)
+
+    def left(self) -> int:
+        """Bytes that may still be stored."""
+        return max(0, self._room - self.used())
+
+    def reserve(self, count: int) -> int:
+        """How many of ``count`` bytes may be stored. Raises ENOSPC if it is none."""
+        if self._bound + count > self._room:
+            self._bound = self.used()
+            count = min(count, self._room - self._bound)
+            if count <= 0:
+                self._full()
+                raise LinuxError(linux.ENOSPC)
+        self._bound += count
+        return count
+
+    def require(self, count: int) -> None:
+        """Raises ENOSPC unless all of ``count`` bytes may be stored."""
+        if count and self.reserve(count) < count:
+            self._full()
+            raise LinuxError(linux.ENOSPC)
+
+    def add_node(self, node: Inode) -> None:
+        """A new inode. Raises ENOSPC."""
+        self.require(NODE)
+        self._nodes.add(node)
+
+    def add_file(self, file: Stored) -> None:
+        """A file whose contents are in memory from now on."""
+        self._files.add(file)
