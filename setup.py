@@ -41,7 +41,13 @@ setup(
                 "-Wno-missing-field-initializers",
                 "-Wno-cast-function-type",
             ],
-        )
+        ),
+        Extension(
+            "skerry.machine._channel",
+            [f"{NATIVE}/channel.c"],
+            depends=[f"{NATIVE}/layout.h"],
+            extra_compile_args=["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type"],
+        ),
     ],
     cmdclass={"build_ext": BuildNative},
 )

@@ -203,6 +203,7 @@ TRAP_MACH_REPLY_PORT: Final = -26
 TRAP_MACH_THREAD_SELF: Final = -27
 TRAP_MACH_TASK_SELF: Final = -28
 TRAP_MACH_HOST_SELF: Final = -29
+TRAP_LAST_WORDS: Final = -99  # our own: a native task ends, and says why
 TRAP_FIRST: Final = 0xFFFFFFFF - 8  # as the 32-bit number that a context shows: -9; smaller ones are Mach's
 SYSTEM_CALL_LAST: Final = 0xFFFFFFFF  # numbers are 32 bits wide
 

@@ -41,9 +41,12 @@ class VmMap(Protocol):
 class Caller(Protocol):
     """A task, as far as messages need one. A server in the kernel's address space has no map: its out-of-line data are bytes."""
 
-    space: Space
-    map: VmMap | None
-    processor: Processor
+    @property
+    def space(self) -> Space: ...
+    @property
+    def map(self) -> VmMap | None: ...
+    @property
+    def processor(self) -> Processor: ...
 
 
 def copyin(caller: Caller, user: UserMessage, cancel: int) -> Message:

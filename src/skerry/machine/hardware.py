@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 from skerry.machine import _host
 from skerry.machine._host import Context
@@ -34,6 +34,13 @@ class HostEvent:
         self.callback = callback
 
 
+class Rung(Protocol):
+    """Who looks after something when a bell rings."""
+
+    @property
+    def callback(self) -> Callable[[], None]: ...
+
+
 class Machine:
     """Traps, host events and address spaces of one system. A context manager: leaving it ends every guest process."""
 
@@ -43,9 +50,10 @@ class Machine:
         self._host = _host.Machine()
         self.processors = len(os.sched_getaffinity(0))
         self._affinity = os.sched_getaffinity(0)
+        self.guest_processors = sorted(self._affinity)
         if self.processors > 1:  # the kernel on a core of its own, and spinning: no trap wakes a sleeping core
-            first, *rest = sorted(self._affinity)
-            self._host.place(first, rest, SPIN_MICROSECONDS)
+            first, *self.guest_processors = self.guest_processors
+            self._host.place(first, self.guest_processors, SPIN_MICROSECONDS)
         parts = _vdso_parts()
         try:
             self._template = AddressSpace(self._host.boot(_STUB.read_bytes(), parts))
@@ -74,6 +82,22 @@ class Machine:
     def unwatch(self, event: HostEvent) -> None:
         """Stop watching."""
         self._host.unwatch(event.descriptor)
+
+    @property
+    def doorbell(self) -> int:
+        """Descriptor of the page with the bells."""
+        return self._host.doorbell
+
+    def add_bell(self, caller: Rung) -> int:
+        """Have ``wait`` return ``caller`` when this bell rings, which anybody who has the doorbell may do at any time; its number.
+
+        Raises OSError (EAGAIN: there are no more).
+        """
+        return self._host.add_bell(caller)
+
+    def remove_bell(self, bell: int) -> None:
+        """The bell is free again."""
+        self._host.remove_bell(bell)
 
     @property
     def traps(self) -> int:

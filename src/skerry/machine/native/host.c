@@ -65,6 +65,9 @@ typedef struct {
   int wide;                        /* whether contexts use all processors */
   uint64_t weighed, weighed_traps; /* when that was last decided (ns, monotonic), and the traps until then */
   Context *last_trapped;           /* borrowed, only to be compared */
+  PyObject *callers[SYSTEM_CHANNELS]; /* what wait returns when a channel's bell rings, or NULL */
+  unsigned caller_scan;
+  int contexts_first;              /* whose turn it is when both have rung */
   int epoll_descriptor;
   pthread_t watcher;
   pthread_mutex_t lock;            /* of the queue below */
@@ -1057,6 +1060,28 @@ static void recheck(Machine *m) {
     if (c && c->running && __atomic_load_n(&header_of(c)->state, __ATOMIC_ACQUIRE) != STATE_RUNNING)
       __atomic_fetch_or(&m->doorbell->ready[bell / 64], 1ull << (bell % 64), __ATOMIC_SEQ_CST);
   }
+  for (unsigned bell = 0; bell < SYSTEM_CHANNELS; bell++)
+    if (m->callers[bell])
+      __atomic_fetch_or(&m->doorbell->calling[bell / 64], 1ull << (bell % 64), __ATOMIC_SEQ_CST);
+}
+
+/* What stands behind a channel's bell that has rung (borrowed); NULL if none has. A ring is an allegation: the object looks itself. */
+static PyObject *next_caller(Machine *m) {
+  for (unsigned n = 0; n <= SYSTEM_CHANNELS / 64; n++) { /* in turn, as for traps */
+    unsigned word = (m->caller_scan / 64 + n) % (SYSTEM_CHANNELS / 64);
+    uint64_t calling = __atomic_load_n(&m->doorbell->calling[word], __ATOMIC_ACQUIRE);
+    if (n == 0)
+      calling &= ~0ull << m->caller_scan % 64;
+    while (calling) {
+      unsigned bit = __builtin_ctzll(calling);
+      calling &= calling - 1;
+      __atomic_fetch_and(&m->doorbell->calling[word], ~(1ull << bit), __ATOMIC_SEQ_CST);
+      m->caller_scan = (word * 64 + bit + 1) % SYSTEM_CHANNELS;
+      if (m->callers[word * 64 + bit])
+        return m->callers[word * 64 + bit];
+    }
+  }
+  return NULL;
 }
 
 /* A context that has trapped, its frame loaded; NULL if none has. */
@@ -1113,7 +1138,10 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     return NULL;
   uint64_t spin_end = m->spin_ticks && !m->wide ? __rdtsc() + m->spin_ticks : 0;
   for (;;) {
-    PyObject *found = (PyObject *)next_trap(m);
+    PyObject *found = m->contexts_first ? NULL : next_caller(m); /* in turn, so that neither starves */
+    m->contexts_first = found != NULL;
+    if (!found)
+      found = (PyObject *)next_trap(m);
     if (!found && m->event_head != m->event_tail)
       found = next_event(m);
     if (found)
@@ -1146,6 +1174,8 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     int ready = m->event_head != m->event_tail;
     for (unsigned word = 0; word < SYSTEM_CONTEXTS / 64 && !ready; word++)
       ready = m->doorbell->ready[word] != 0;
+    for (unsigned word = 0; word < SYSTEM_CHANNELS / 64 && !ready; word++)
+      ready = m->doorbell->calling[word] != 0;
     long slept = 0;
     if (!ready) {
       Py_BEGIN_ALLOW_THREADS
@@ -1176,6 +1206,25 @@ static PyObject *machine_watch(Machine *m, PyObject *args) {
   if (epoll_ctl(m->epoll_descriptor, EPOLL_CTL_MOD, descriptor, &event) < 0 &&
       epoll_ctl(m->epoll_descriptor, EPOLL_CTL_ADD, descriptor, &event) < 0)
     return host_error("watch");
+  Py_RETURN_NONE;
+}
+
+/* add_bell(object) -> number: wait returns the object when a channel rings that bell */
+static PyObject *machine_add_bell(Machine *m, PyObject *object) {
+  for (unsigned bell = 0; bell < SYSTEM_CHANNELS; bell++)
+    if (!m->callers[bell]) {
+      m->callers[bell] = Py_NewRef(object);
+      return PyLong_FromUnsignedLong(bell);
+    }
+  errno = EAGAIN;
+  return host_error("too many native tasks");
+}
+
+static PyObject *machine_remove_bell(Machine *m, PyObject *number) {
+  size_t bell = PyLong_AsSize_t(number);
+  if (bell >= SYSTEM_CHANNELS)
+    return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_IndexError, "no bell %zu", bell);
+  Py_CLEAR(m->callers[bell]);
   Py_RETURN_NONE;
 }
 
@@ -1354,6 +1403,8 @@ static void machine_dealloc(Machine *m) {
     close(m->doorbell_descriptor);
   Py_CLEAR(m->watched);
   Py_CLEAR(m->when_idle);
+  for (unsigned bell = 0; bell < SYSTEM_CHANNELS; bell++)
+    Py_CLEAR(m->callers[bell]);
   Py_TYPE(m)->tp_free((PyObject *)m);
 }
 
@@ -1363,6 +1414,8 @@ static PyMethodDef machine_methods[] = {
     {"watch", (PyCFunction)machine_watch, METH_VARARGS, "Have wait return an object once when a descriptor is ready."},
     {"unwatch", (PyCFunction)machine_unwatch, METH_O, "Stop watching a descriptor."},
     {"when_idle", (PyCFunction)machine_when_idle, METH_O, "Have wait call a function once, instead of sleeping."},
+    {"add_bell", (PyCFunction)machine_add_bell, METH_O, "Have wait return an object when a channel rings; the bell's number."},
+    {"remove_bell", (PyCFunction)machine_remove_bell, METH_O, "The bell is free again."},
     {"place", (PyCFunction)machine_place, METH_VARARGS, "Where the kernel and the contexts run, and how long they spin."},
     {"close", (PyCFunction)machine_close, METH_NOARGS, "Stop the watcher."},
     {NULL},
@@ -1371,6 +1424,7 @@ static PyMemberDef machine_members[] = {
     {"traps", T_ULONGLONG, offsetof(Machine, traps), READONLY, "Traps taken."},
     {"wakes", T_ULONGLONG, offsetof(Machine, wakes), READONLY, "Contexts that had to be woken."},
     {"host_calls", T_ULONGLONG, offsetof(Machine, host_calls), READONLY, "Host calls that the mappers made."},
+    {"doorbell", T_INT, offsetof(Machine, doorbell_descriptor), READONLY, "Descriptor of the doorbell's page."},
     {NULL},
 };
 static PyTypeObject MachineType = {

@@ -57,6 +57,7 @@
 #define STATE_SLEEPING 2 /* the kernel's turn; the context sleeps on the word */
 
 #define SYSTEM_CONTEXTS 4096 /* bits in the doorbell */
+#define SYSTEM_CHANNELS 128  /* of native tasks (channel.c) */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -67,6 +68,9 @@ struct doorbell {
   uint32_t crowded; /* 1: other contexts want the processor, do not spin */
   uint32_t pad2[15];
   uint64_t ready[SYSTEM_CONTEXTS / 64]; /* a bit for each context that has trapped */
+  uint64_t calling[SYSTEM_CHANNELS / 64]; /* a bit for each channel that holds a kernel call */
+  uint32_t channels_crowded; /* 1: other native tasks want the processor, do not spin */
+  uint32_t pad3;
 };
 
 struct identity {

@@ -1,0 +1,123 @@
+"""Native tasks: servers in Python that make kernel calls through a channel.
+
+A native task has one flow of control, which is either in the kernel or not: a call is under way from ``take`` to ``answer``. Its traps are
+Mach's: mach_msg, mach_task_self, mach_reply_port, mach_thread_self, mach_host_self. Every other call is a message to a port. What it
+sends is hostile: ``channel.take`` copies it once, and what is wrong with it is a code in the answer.
+
+It has no thread ports yet (mach_thread_self gives MACH_PORT_NULL), and the kernel maps no memory for it: vm_* answer KERN_NO_SPACE or
+KERN_INVALID_ADDRESS, and data out of line reach it as MACH_MSG_VM_SPACE says.
+
+Source: Mach 3 Kernel Interfaces, mach_msg and the traps of chapter 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import mach, machmsg
+from skerry.abi.machmsg import UserMessage
+from skerry.mach import mach_port as mp
+from skerry.mach import right
+from skerry.mach import task as tasks
+from skerry.mach.emulation import Emulation
+from skerry.mach.errors import KernError
+from skerry.mach.ipc import MessageCall, mach_msg
+from skerry.mach.port import Port
+from skerry.mach.release import release
+from skerry.mach.right import RightKind
+from skerry.mach.task import Task
+from skerry.mach.vm import VmMap
+from skerry.machine.native_task import NativeSpace, Template
+
+if TYPE_CHECKING:
+    from skerry.mach.kernel import Kernel
+
+UNKNOWN_TRAP: Final = mach.KERN_INVALID_ARGUMENT
+
+
+class NativeTask(Task):
+    """A task whose program is Python behind a channel."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        template: Template,
+        entry: str,
+        source: str | None = None,
+        arguments: Sequence[str | int] = (),
+        bootstrap: Port | None = None,
+    ) -> None:
+        """Start it. ``bootstrap``, a send right that is taken over on success, becomes its bootstrap port; the others are ``Template.spawn``'s.
+
+        Raises OSError, ValueError, MachineError.
+        """
+        self.last_words = ""
+        self._message_call: MessageCall | None = None
+        self.process = template.spawn(self._rung, entry, source, arguments)
+        space = NativeSpace(self.process)
+        super().__init__(kernel, space, VmMap(space), Emulation())
+        self._channel = self.process.channel
+        if bootstrap is not None:
+            self.special_ports[mach.TASK_BOOTSTRAP_PORT] = bootstrap
+
+    def _rung(self) -> None:
+        """The bell has rung: there is a call, or somebody forged a ring."""
+        request = self._channel.take()
+        if request is None:
+            return
+        number, option, message, receive_size, receive_name, timeout, notify_name = request
+        self.kernel.messages += 1
+        if number == mach.TRAP_MACH_MSG:
+            self._message_call = mach_msg(
+                self,
+                message,
+                option,
+                self._ended,
+                receive_size=receive_size,
+                receive_name=receive_name,
+                timeout=timeout,
+                notify_name=notify_name,
+            )
+        elif number == mach.TRAP_LAST_WORDS:
+            self.last_words = message[:4096].decode(errors="replace")
+            self.kernel.task_died(self)
+        else:
+            self._channel.answer(self._trap(number), None)
+
+    def _trap(self, number: int) -> int:
+        try:
+            if number == mach.TRAP_MACH_REPLY_PORT:
+                return mp.mach_port_allocate(self, RightKind.RECEIVE)
+            if number == mach.TRAP_MACH_TASK_SELF:
+                return tasks.mach_task_self(self)
+            if number == mach.TRAP_MACH_HOST_SELF:
+                return self._name_for(right.make_send(self.kernel.host_port))
+        except KernError:
+            return mach.MACH_PORT_NULL
+        return mach.MACH_PORT_NULL if number == mach.TRAP_MACH_THREAD_SELF else UNKNOWN_TRAP
+
+    def _name_for(self, port: Port) -> int:
+        try:
+            return self.space.copyout(RightKind.SEND, port)
+        except KernError:
+            release((RightKind.SEND, port))
+            raise
+
+    def _ended(self, code: int, message: UserMessage | None) -> None:
+        """Its mach_msg is over."""
+        self._message_call = None
+        if not self.process.alive:
+            return
+        if message is None:
+            self._channel.answer(code, None)
+        elif code == mach.MACH_RCV_TOO_LARGE and message.remote_type == message.local_type == 0:  # it stays queued: only its size is told
+            self._channel.answer(code, mach.HEADER.pack(0, message.size, 0, 0, 0, 0))
+        else:
+            self._channel.answer(code, machmsg.pack(message))
+
+    def terminate(self) -> None:
+        """As every task; a mach_msg that it waits in ends first."""
+        if self.alive and self._message_call is not None:
+            self._message_call.interrupt()
+        super().terminate()

@@ -1,0 +1,408 @@
+/* The channel of a native task: memory that the task and the kernel share, and who waits for whom.
+ *
+ * A call: the task fills the request, sets the state to CALLING, rings its bell, and waits: a bounded spin while nobody else wants the
+ * processor, then a futex. The kernel takes the request, and some time later fills the answer and sets the state back to RUNNING.
+ *
+ * Every byte of a channel is the task's to write at any moment. The kernel copies each word once, checks the copy, and keeps in memory of its
+ * own whether it owes an answer. The task's side trusts the kernel.
+ */
+#define PY_SSIZE_T_CLEAN
+#define _GNU_SOURCE
+#include <Python.h>
+#include <structmember.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "layout.h"
+
+#define RUNNING 0 /* the task's turn */
+#define CALLING 1 /* the kernel's turn; the task spins */
+#define SLEEPING 2 /* the kernel's turn; the task sleeps on the word */
+
+#define MESSAGE_AREA (1 << 20) /* bytes of a message inline: abi/mach.py, MESSAGE_SIZE_MAX */
+#define REQUEST_OFFSET 4096
+#define ANSWER_OFFSET (REQUEST_OFFSET + MESSAGE_AREA)
+#define AREA_SIZE (ANSWER_OFFSET + MESSAGE_AREA)
+
+struct words {
+  uint32_t state, bell;
+  uint64_t spin; /* ticks of the time-stamp counter */
+  int32_t number; /* of the trap: abi/mach.py, TRAP_* */
+  uint32_t option, send_size, receive_size, receive_name, timeout, notify;
+  uint32_t code, answer_size; /* the answer */
+};
+
+typedef struct {
+  PyObject_HEAD
+  char *area;
+  struct doorbell *doorbell;
+  int descriptor;
+  char owes; /* the kernel has taken a request and not answered it */
+  char runs; /* counted in running */
+} Channel;
+
+static Channel *last_caller; /* only to be compared */
+static unsigned running;     /* native tasks that the kernel has answered and that have not called since */
+
+static long futex(uint32_t *word, int operation, uint32_t value) {
+  return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+static int map_both(Channel *c, int descriptor, int doorbell) {
+  c->area = mmap(NULL, AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, 0);
+  c->doorbell = mmap(NULL, DOORBELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, doorbell, 0);
+  if (c->area != MAP_FAILED && c->doorbell != MAP_FAILED)
+    return 1;
+  PyErr_SetFromErrno(PyExc_OSError);
+  if (c->area == MAP_FAILED)
+    c->area = NULL;
+  if (c->doorbell == MAP_FAILED)
+    c->doorbell = NULL;
+  return 0;
+}
+
+static struct words *words_of(Channel *c) {
+  return (struct words *)c->area;
+}
+
+static int require_open(Channel *c) {
+  if (c->area && c->doorbell)
+    return 1;
+  PyErr_SetString(PyExc_ValueError, "the channel is closed");
+  return 0;
+}
+
+/* ---- The kernel's side ---- */
+
+/* put_image(bytes): what the task is to run, where it finds it before its first call */
+static PyObject *channel_put_image(Channel *c, PyObject *image) {
+  if (!require_open(c))
+    return NULL;
+  if (!PyBytes_Check(image) || PyBytes_GET_SIZE(image) > MESSAGE_AREA)
+    return PyErr_Format(PyExc_ValueError, "an image is at most %d bytes", MESSAGE_AREA);
+  memcpy(c->area + REQUEST_OFFSET, PyBytes_AS_STRING(image), PyBytes_GET_SIZE(image));
+  words_of(c)->send_size = PyBytes_GET_SIZE(image);
+  Py_RETURN_NONE;
+}
+
+/* take() -> None, or (number, option, message, receive size, receive name, timeout, notify) */
+static PyObject *channel_take(Channel *c, PyObject *Py_UNUSED(ignored)) {
+  if (!require_open(c))
+    return NULL;
+  if (c->owes || __atomic_load_n(&words_of(c)->state, __ATOMIC_SEQ_CST) == RUNNING)
+    Py_RETURN_NONE; /* a forged ring */
+  struct words w;
+  memcpy(&w, c->area, sizeof w);
+  __asm__ volatile("" ::: "memory"); /* from here on the copy alone */
+  PyObject *message;
+  if (w.send_size > MESSAGE_AREA)
+    w.send_size = 0; /* no message at all: mach_msg says so */
+  message = PyBytes_FromStringAndSize(c->area + REQUEST_OFFSET, w.send_size);
+  if (!message)
+    return NULL;
+  c->owes = 1;
+  running -= c->runs;
+  c->runs = 0;
+  last_caller = c;
+  __atomic_store_n(&c->doorbell->channels_crowded, running != 0, __ATOMIC_RELAXED);
+  return Py_BuildValue("(iINIIII)", w.number, w.option, message, w.receive_size, w.receive_name, w.timeout, w.notify);
+}
+
+/* answer(code, message or None): the task goes on; False if it waits for no answer */
+static PyObject *channel_answer(Channel *c, PyObject *const *args, Py_ssize_t count) {
+  if (count != 2 || (args[1] != Py_None && !PyBytes_Check(args[1])))
+    return PyErr_Format(PyExc_TypeError, "answer(code, bytes or None)");
+  unsigned long code = PyLong_AsUnsignedLongMask(args[0]);
+  if (PyErr_Occurred() || !require_open(c))
+    return NULL;
+  if (!c->owes)
+    Py_RETURN_FALSE;
+  struct words *w = words_of(c);
+  Py_ssize_t size = args[1] == Py_None ? 0 : PyBytes_GET_SIZE(args[1]);
+  if (size > MESSAGE_AREA)
+    return PyErr_Format(PyExc_ValueError, "a message is at most %d bytes", MESSAGE_AREA);
+  if (size)
+    memcpy(c->area + ANSWER_OFFSET, PyBytes_AS_STRING(args[1]), size);
+  w->code = code;
+  w->answer_size = size;
+  c->owes = 0;
+  if (last_caller != c || running) /* another one may be spinning where this one will run */
+    __atomic_store_n(&c->doorbell->channels_crowded, 1, __ATOMIC_RELAXED);
+  running++;
+  c->runs = 1;
+  if (__atomic_exchange_n(&w->state, RUNNING, __ATOMIC_SEQ_CST) == SLEEPING)
+    futex(&w->state, FUTEX_WAKE, 1);
+  Py_RETURN_TRUE;
+}
+
+/* close(): the kernel's end, when the task is gone */
+static PyObject *channel_close(Channel *c, PyObject *Py_UNUSED(ignored)) {
+  running -= c->runs;
+  c->runs = 0;
+  if (c->area)
+    munmap(c->area, AREA_SIZE);
+  if (c->doorbell)
+    munmap(c->doorbell, DOORBELL_SIZE);
+  if (c->descriptor >= 0)
+    close(c->descriptor);
+  c->area = NULL;
+  c->doorbell = NULL;
+  c->descriptor = -1;
+  Py_RETURN_NONE;
+}
+
+/* ---- The task's side ---- */
+
+static PyObject *channel_image(Channel *c, PyObject *Py_UNUSED(ignored)) {
+  return require_open(c) ? PyBytes_FromStringAndSize(c->area + REQUEST_OFFSET, words_of(c)->send_size) : NULL;
+}
+
+static void call(Channel *c) {
+  struct words *w = words_of(c);
+  struct doorbell *d = c->doorbell;
+  __atomic_store_n(&w->state, CALLING, __ATOMIC_SEQ_CST);
+  __atomic_fetch_or(&d->calling[w->bell / 64 % (SYSTEM_CHANNELS / 64)], 1ull << w->bell % 64, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
+    futex(&d->sleeping, FUTEX_WAKE, 1);
+  if (w->spin) {
+    uint64_t end = __rdtsc() + w->spin;
+    while (__rdtsc() < end && !__atomic_load_n(&d->channels_crowded, __ATOMIC_RELAXED) && !__atomic_load_n(&d->crowded, __ATOMIC_RELAXED)) {
+      if (__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == RUNNING)
+        return;
+      _mm_pause();
+    }
+  }
+  uint32_t calling = CALLING;
+  __atomic_compare_exchange_n(&w->state, &calling, SLEEPING, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  while (__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) != RUNNING)
+    futex(&w->state, FUTEX_WAIT, SLEEPING);
+}
+
+/* msg(message or None, option, receive size, receive name, timeout, notify) -> (code, bytes) */
+static PyObject *channel_msg(Channel *c, PyObject *const *args, Py_ssize_t count) {
+  if (count != 6 || (args[0] != Py_None && !PyBytes_Check(args[0])))
+    return PyErr_Format(PyExc_TypeError, "msg(message, option, receive_size, receive_name, timeout, notify)");
+  if (!require_open(c))
+    return NULL;
+  struct words *w = words_of(c);
+  uint32_t number[5];
+  for (int i = 0; i < 5; i++)
+    number[i] = PyLong_AsUnsignedLongMask(args[1 + i]);
+  if (PyErr_Occurred())
+    return NULL;
+  Py_ssize_t size = args[0] == Py_None ? 0 : PyBytes_GET_SIZE(args[0]);
+  if (size > MESSAGE_AREA)
+    return PyErr_Format(PyExc_ValueError, "a message is at most %d bytes", MESSAGE_AREA);
+  if (size)
+    memcpy(c->area + REQUEST_OFFSET, PyBytes_AS_STRING(args[0]), size);
+  w->number = -25; /* TRAP_MACH_MSG */
+  w->send_size = size;
+  w->option = number[0];
+  w->receive_size = number[1];
+  w->receive_name = number[2];
+  w->timeout = number[3];
+  w->notify = number[4];
+  call(c);
+  return Py_BuildValue("(Iy#)", w->code, c->area + ANSWER_OFFSET, (Py_ssize_t)w->answer_size);
+}
+
+/* trap(number[, bytes]) -> int: one of the calls that are no messages */
+static PyObject *channel_trap(Channel *c, PyObject *args) {
+  int number;
+  const char *data = NULL;
+  Py_ssize_t size = 0;
+  if (!PyArg_ParseTuple(args, "i|y#", &number, &data, &size) || !require_open(c))
+    return NULL;
+  struct words *w = words_of(c);
+  if (size > MESSAGE_AREA)
+    size = MESSAGE_AREA;
+  if (size)
+    memcpy(c->area + REQUEST_OFFSET, data, size);
+  w->send_size = size;
+  w->number = number;
+  call(c);
+  return PyLong_FromUnsignedLong(w->code);
+}
+
+static PyMethodDef channel_methods[] = {
+    {"put_image", (PyCFunction)channel_put_image, METH_O, "Kernel: what the task is to run."},
+    {"take", (PyCFunction)channel_take, METH_NOARGS, "Kernel: the call that the task has made, or None."},
+    {"answer", (PyCFunction)(void (*)(void))channel_answer, METH_FASTCALL, "Kernel: answer(code, message or None); the task goes on."},
+    {"close", (PyCFunction)channel_close, METH_NOARGS, "Unmap it."},
+    {"image", (PyCFunction)channel_image, METH_NOARGS, "Task: what to run."},
+    {"msg", (PyCFunction)(void (*)(void))channel_msg, METH_FASTCALL,
+     "Task: msg(message or None, option, receive_size, receive_name, timeout, notify) -> (code, bytes)."},
+    {"trap", (PyCFunction)channel_trap, METH_VARARGS, "Task: trap(number[, bytes]) -> result."},
+    {NULL},
+};
+static PyMemberDef channel_members[] = {
+    {"descriptor", T_INT, offsetof(Channel, descriptor), READONLY, "The kernel's descriptor of the memory."},
+    {NULL},
+};
+
+static void channel_dealloc(Channel *c) {
+  if (last_caller == c)
+    last_caller = NULL;
+  PyObject *ignored = channel_close(c, NULL);
+  Py_XDECREF(ignored);
+  PyObject_Free(c);
+}
+
+static PyTypeObject ChannelType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "skerry.machine._channel.Channel",
+    .tp_basicsize = sizeof(Channel),
+    .tp_dealloc = (destructor)channel_dealloc,
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_doc = "Memory that a native task and the kernel share.",
+    .tp_methods = channel_methods,
+    .tp_members = channel_members,
+};
+
+static Channel *new_channel(void) {
+  Channel *c = PyObject_New(Channel, &ChannelType);
+  if (c) {
+    memset((char *)c + sizeof(PyObject), 0, sizeof *c - sizeof(PyObject));
+    c->descriptor = -1;
+  }
+  return c;
+}
+
+/* make(doorbell, bell, spin ticks) -> Channel: the kernel's end of a new one */
+static PyObject *make(PyObject *Py_UNUSED(module), PyObject *args) {
+  int doorbell;
+  unsigned bell;
+  unsigned long long spin;
+  if (!PyArg_ParseTuple(args, "iIK", &doorbell, &bell, &spin))
+    return NULL;
+  Channel *c = new_channel();
+  if (!c)
+    return NULL;
+  c->descriptor = memfd_create("skerry-native", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (c->descriptor < 0 || ftruncate(c->descriptor, AREA_SIZE) < 0 ||
+      fcntl(c->descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) { /* else the task could have the kernel take a SIGBUS */
+    PyErr_SetFromErrno(PyExc_OSError);
+    Py_DECREF(c);
+    return NULL;
+  }
+  if (!map_both(c, c->descriptor, doorbell)) {
+    Py_DECREF(c);
+    return NULL;
+  }
+  words_of(c)->bell = bell;
+  words_of(c)->spin = spin;
+  return (PyObject *)c;
+}
+
+/* attach(channel, doorbell) -> Channel: the task's end */
+static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) {
+  int descriptor, doorbell;
+  if (!PyArg_ParseTuple(args, "ii", &descriptor, &doorbell))
+    return NULL;
+  Channel *c = new_channel();
+  if (c && !map_both(c, descriptor, doorbell)) {
+    Py_DECREF(c);
+    return NULL;
+  }
+  return (PyObject *)c;
+}
+
+/* ---- The walls ---- */
+
+/* follow(parent): die with the parent; False if it has died already */
+static PyObject *follow(PyObject *Py_UNUSED(module), PyObject *parent) {
+  pid_t pid = PyLong_AsLong(parent);
+  if (PyErr_Occurred())
+    return NULL;
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+    return PyErr_SetFromErrno(PyExc_OSError);
+  return PyBool_FromLong(getppid() == pid);
+}
+
+/* isolate(): empty namespaces and an empty root, where the host allows them: the second wall */
+static PyObject *isolate(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
+  int done = unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) == 0 &&
+             mount("none", "/tmp", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && chroot("/tmp") == 0 && chdir("/") == 0;
+  return PyBool_FromLong(done);
+}
+
+#define DATA(field) offsetof(struct seccomp_data, field)
+#define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define ALLOW_WITHOUT_EXEC(number) /* 6 instructions; argument 2 is the protection */                                                        \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[2])),                                      \
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),                                   \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+
+static const struct sock_filter task_filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(arch)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr)),
+    ALLOW(SYS_futex),
+    ALLOW(SYS_clock_gettime),
+    ALLOW(SYS_clock_nanosleep),
+    ALLOW(SYS_munmap),
+    ALLOW(SYS_mremap),
+    ALLOW(SYS_madvise),
+    ALLOW(SYS_brk),
+    ALLOW(SYS_getrandom),
+    ALLOW(SYS_sched_yield),
+    ALLOW(SYS_getpid),
+    ALLOW(SYS_gettid),
+    ALLOW(SYS_rt_sigreturn),
+    ALLOW(SYS_rt_sigprocmask),
+    ALLOW(SYS_restart_syscall),
+    ALLOW(SYS_exit),
+    ALLOW(SYS_exit_group),
+    ALLOW_WITHOUT_EXEC(SYS_mmap),
+    ALLOW_WITHOUT_EXEC(SYS_mprotect),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
+
+/* confine(memory): no descriptors, no core file, no new privileges, and the filter: what is left are memory (in bytes), futexes and clocks */
+static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *memory) {
+  struct rlimit space;
+  space.rlim_cur = space.rlim_max = PyLong_AsUnsignedLong(memory);
+  if (PyErr_Occurred())
+    return NULL;
+  setrlimit(RLIMIT_AS, &space);
+  const struct sock_fprog program = {sizeof task_filter / sizeof *task_filter, (struct sock_filter *)task_filter};
+  const struct rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  if (syscall(SYS_close_range, 0u, ~0u, 0u) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) < 0)
+    return PyErr_SetFromErrno(PyExc_OSError);
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"make", make, METH_VARARGS, "make(doorbell, bell, spin): the kernel's end of a new channel."},
+    {"attach", attach, METH_VARARGS, "attach(channel, doorbell): the task's end."},
+    {"follow", follow, METH_O, "Die with the parent; False if it is not the one that it was."},
+    {"isolate", isolate, METH_NOARGS, "Empty namespaces and an empty root; whether the host allowed it."},
+    {"confine", confine, METH_O, "confine(memory): no descriptors, so many bytes of memory, and the filter."},
+    {NULL},
+};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_channel", "Channels of native tasks.", -1, functions};
+
+PyMODINIT_FUNC PyInit__channel(void) {
+  if (PyType_Ready(&ChannelType) < 0)
+    return NULL;
+  PyObject *m = PyModule_Create(&module);
+  if (!m || PyModule_AddObjectRef(m, "Channel", (PyObject *)&ChannelType) < 0)
+    return NULL;
+  return m;
+}

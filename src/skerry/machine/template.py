@@ -1,0 +1,95 @@
+"""The warm template: a Python interpreter that has imported what servers need, and forks a native task when it is asked to.
+
+It is started by exec, so that it shares nothing with the kernel, and stands behind the second wall (empty namespaces, an empty root) before
+it forks anything. A task of it is behind the first wall, too, before any code of its image runs: no descriptors, and a filter.
+
+An image is JSON: ``entry`` (``module:function`` of a module that the template has imported, or the name of a function in ``source``),
+``source`` (Python text, or null), ``arguments`` (a list). The function is called with the channel and the arguments.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from typing import Any, Final
+
+from skerry.abi import mach
+from skerry.machine import _channel
+
+MEMORY: Final = 4 << 30  # bytes of address space that a task may have
+SOCKET: Final = 3  # the template's one descriptor
+
+
+def main(kernel_pid: int, modules: list[str], processors: list[int]) -> None:
+    """Fork tasks until the kernel is gone."""
+    os.sched_setaffinity(0, processors)
+    os.closerange(SOCKET + 1, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the host reaps them
+    for name in modules:
+        importlib.import_module(name)
+    _channel.isolate()
+    if not _channel.follow(kernel_pid):
+        return
+    gc.collect()
+    gc.freeze()
+    kernel = socket.socket(fileno=SOCKET)
+    kernel.send(b"ready")
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(kernel, 16, 2)
+        if len(data) == 0 or len(descriptors) != 2:
+            return
+        _fork(kernel, *descriptors)
+
+
+def _fork(kernel: socket.socket, channel: int, doorbell: int) -> None:
+    template = os.getpid()
+    ready, go = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        kernel.send(b"error %d" % (error.errno or 0))
+        pid = -1
+    if pid == 0:
+        os.close(go)
+        if _channel.follow(template):
+            os.read(ready, 1)  # until the template has taken hold of us: a number alone could be another's by then
+            _run(channel, doorbell)
+        os._exit(1)
+    if pid > 0:
+        process = os.pidfd_open(pid)
+        socket.send_fds(kernel, [b"%d" % pid], [process])
+        os.close(process)
+    for descriptor in (ready, go, channel, doorbell):
+        os.close(descriptor)
+
+
+def _run(descriptor: int, doorbell: int) -> None:
+    channel = _channel.attach(descriptor, doorbell)
+    image = json.loads(channel.image())
+    _channel.confine(MEMORY)
+    gc.enable()
+    words = ""
+    try:
+        _entry(image)(channel, *image["arguments"])
+    except SystemExit:
+        pass
+    except BaseException:
+        words = traceback.format_exc()
+    channel.trap(mach.TRAP_LAST_WORDS, words.encode(errors="replace")[-4096:])
+    os._exit(0)
+
+
+def _entry(image: dict[str, Any]) -> Any:
+    if image["source"] is None:
+        module, _, name = image["entry"].partition(":")
+        return getattr(sys.modules[module], name)
+    names: dict[str, Any] = {"__name__": "native"}
+    exec(compile(image["source"], "<image>", "exec"), names)
+    return names[image["entry"]]
