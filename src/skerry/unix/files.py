@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
-from skerry.lib.coroutine import WaitQueue
+from skerry.lib.coroutine import NEVER, WaitQueue
 from skerry.unix.errors import LinuxError
 from skerry.unix.locks import LockOwner
 
@@ -101,6 +101,10 @@ class OpenFile(LockOwner):
     @property
     def nonblocking(self) -> bool:
         return bool(self.flags & linux.O_NONBLOCK)
+
+    def deadline(self, writing: bool) -> int:
+        """Until when a read or write that begins now may wait (ns, monotonic)."""
+        return NEVER
 
     def read(self, count: int) -> bytes | None:
         """Up to ``count`` bytes from the position on, which moves; b"" at the end; None where it would block."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.locks import FileLocks
     from skerry.unix.memory import Memory
+    from skerry.unix.net.local import LocalSocket
     from skerry.unix.pipe import Pipe
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Buffer, MemoryObject
@@ -47,6 +48,7 @@ class Inode:
     """An object of a file system and its attributes. ``mode`` holds the type bits too."""
 
     pipe: Pipe | None = None  # of a fifo, once it was opened
+    socket: LocalSocket | None = None  # that is bound to this name
     linkable = False  # it has no name yet (O_TMPFILE) but may be given one
 
     def __init__(self, fs: FileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:

@@ -11,6 +11,7 @@ from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
 from skerry.unix.vfs import NameCache
 
+from skerry.unix.net.network import Network
 if TYPE_CHECKING:
     from skerry.unix.accounting import IntervalTimer, ProcessorTimer
     from skerry.unix.console import Terminal
@@ -153,6 +154,7 @@ class System:
         self.futexes = Futexes()
         self.processes: dict[int, Process] = {}
         self.last_pid = INIT
+        self.network = Network()
         self.last_ino = 0
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()

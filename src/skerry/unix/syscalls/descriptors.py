@@ -55,10 +55,12 @@ def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
 
 async def _read_later(thread: Thread, file: OpenFile, vector: list[tuple[int, int]]) -> int:
     total = sum(length for _, length in vector)
+    deadline = file.deadline(False)
     file.hold()
     try:
         while (data := file.read(total)) is None and (data := file.read_for(thread, total)) is None:
-            await file.changed.wait()
+            if not await file.changed.wait(deadline):
+                raise LinuxError(linux.EAGAIN)
     finally:
         file.release()
     return scatter(thread, vector, data)
@@ -148,11 +150,13 @@ def write_bytes(thread: Thread, file: OpenFile, data: bytes) -> Result:
 
 
 async def _write_later(thread: Thread, file: OpenFile, data: bytes, done: int) -> int:
+    deadline = file.deadline(True)
     file.hold()
     try:
         while done < len(data):
             try:
-                await file.changed.wait()
+                if not await file.changed.wait(deadline):
+                    raise LinuxError(linux.EAGAIN)
                 step = file.write(data[done:])
             except Interrupted:
                 if done:

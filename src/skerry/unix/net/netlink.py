@@ -1,0 +1,135 @@
+"""Route netlink: lists of the interfaces, addresses and routes, which getifaddrs and getaddrinfo ask for. Nothing can be changed.
+
+Source: netlink(7), rtnetlink(7).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux, sockets
+from skerry.unix.errors import LinuxError
+from skerry.unix.net import interfaces
+from skerry.unix.net.addresses import LOOPBACK_6
+from skerry.unix.net.queue import OVERHEAD, PeerCredentials, Received, Segment
+from skerry.unix.net.socket import READABLE, WRITABLE, Destination, Socket
+
+if TYPE_CHECKING:
+    from skerry.unix.files import OpenFile
+    from skerry.unix.process import Process, System
+
+_HEADER: Final = struct.Struct("<IHHII")  # struct nlmsghdr: length, type, flags, sequence number, port
+NLMSG_ERROR: Final = 2
+NLMSG_DONE: Final = 3
+NLM_F_REQUEST: Final = 1
+NLM_F_MULTI: Final = 2
+NLM_F_ACK: Final = 4
+NLM_F_DUMP: Final = 0x300
+RTM_NEWLINK: Final = 16
+RTM_GETLINK: Final = 18
+RTM_NEWADDR: Final = 20
+RTM_GETADDR: Final = 22
+RTM_GETROUTE: Final = 26
+_SIZE: Final = 12  # of a struct sockaddr_nl
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("<HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _link() -> bytes:
+    """struct ifinfomsg and attributes (IFLA_*) of lo."""
+    body = struct.pack("<BxHiII", sockets.AF_UNSPEC, interfaces.HARDWARE, interfaces.INDEX, interfaces.FLAGS | 0x10000, 0)
+    body += _attribute(3, interfaces.NAME + b"\0") + _attribute(13, struct.pack("<I", interfaces.QUEUE))
+    body += _attribute(4, struct.pack("<I", interfaces.MTU))
+    return body + _attribute(1, bytes(6)) + _attribute(2, bytes(6))
+
+
+def _addresses(family: int) -> list[bytes]:
+    """struct ifaddrmsg and attributes (IFA_*) of the addresses of a family, AF_UNSPEC meaning both."""
+    found = []
+    host = bytes((127, 0, 0, 1))
+    if family in (sockets.AF_UNSPEC, sockets.AF_INET):
+        label = _attribute(3, interfaces.NAME + b"\0")
+        head = struct.pack("<BBBBI", sockets.AF_INET, 8, 0x80, 254, interfaces.INDEX)
+        found.append(head + _attribute(1, host) + _attribute(2, host) + label)
+    if family in (sockets.AF_UNSPEC, sockets.AF_INET6):
+        found.append(struct.pack("<BBBBI", sockets.AF_INET6, 128, 0x80, 254, interfaces.INDEX) + _attribute(1, LOOPBACK_6))
+    return found
+
+
+class NetlinkSocket(Socket):
+    """A socket to the kernel's tables; every answer is in its queue when the request was sent."""
+
+    family = sockets.AF_NETLINK
+
+    def __init__(self, system: System, creator: Process, kind: int, flags: int) -> None:
+        super().__init__(system, creator, kind, 0, flags)
+        self._port = 0
+
+    def bind(self, data: bytes) -> None:
+        """Take a port, 0 for one of the kernel's choice. Raises EINVAL."""
+        if len(data) < _SIZE or struct.unpack_from("<H", data)[0] != sockets.AF_NETLINK:
+            raise LinuxError(linux.EINVAL)
+        self._port = struct.unpack_from("<I", data, 4)[0] or self.creator.pid
+
+    def local_address(self) -> bytes:
+        return struct.pack("<HxxII", sockets.AF_NETLINK, self._port, 0)
+
+    def peer_address(self) -> bytes:
+        return struct.pack("<HxxII", sockets.AF_NETLINK, 0, 0)
+
+    def disconnect(self) -> None:
+        """It has no peer but the kernel."""
+
+    def send(
+        self, data: bytes, to: Destination | None, rights: tuple[OpenFile, ...] = (), credentials: PeerCredentials | None = None
+    ) -> int | None:
+        self._port = self._port or self.creator.pid
+        at = 0
+        while len(data) - at >= _HEADER.size:
+            length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
+            if not _HEADER.size <= length <= len(data) - at:
+                break
+            if flags & NLM_F_REQUEST:
+                self._answer(kind, flags, sequence, data[at : at + length])
+            at += (length + 3) & ~3
+        return len(data)
+
+    def _answer(self, kind: int, flags: int, sequence: int, request: bytes) -> None:
+        family = request[_HEADER.size] if len(request) > _HEADER.size else sockets.AF_UNSPEC
+        if kind == RTM_GETLINK:
+            found = [(RTM_NEWLINK, _link())]
+        elif kind == RTM_GETADDR and flags & NLM_F_DUMP:
+            found = [(RTM_NEWADDR, body) for body in _addresses(family)]
+        elif kind == RTM_GETROUTE and flags & NLM_F_DUMP:
+            found = []
+        else:
+            number = -linux.EPERM if kind & 3 != 2 else -linux.EOPNOTSUPP
+            self._queue(self._message(NLMSG_ERROR, 0, sequence, struct.pack("<i", number) + request[: _HEADER.size]))
+            return
+        multiple = NLM_F_MULTI if flags & NLM_F_DUMP else 0
+        self._queue(b"".join(self._message(answer, multiple, sequence, body) for answer, body in found))
+        if multiple:
+            self._queue(self._message(NLMSG_DONE, NLM_F_MULTI, sequence, bytes(4)))
+
+    def _message(self, kind: int, flags: int, sequence: int, body: bytes) -> bytes:
+        return _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, self._port) + body + bytes(-len(body) % 4)
+
+    def _queue(self, data: bytes) -> None:
+        if data and self.incoming.size + len(data) + OVERHEAD <= self.receive_buffer:
+            self.incoming.append(Segment(data, self.peer_address(), (), (0, 0, 0)))
+            self.changed.wake()
+
+    def receive(self, count: int, peek: bool) -> Received | None:
+        return self.incoming.record(count, peek) if self.incoming else None
+
+    def poll(self) -> int:
+        return WRITABLE | (READABLE if self.incoming else 0)
+
+    def shut_down(self, bits: int) -> None:
+        raise LinuxError(linux.EOPNOTSUPP)
+
+    def close(self) -> None:
+        self.incoming.clear()

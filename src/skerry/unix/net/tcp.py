@@ -1,0 +1,254 @@
+"""TCP between two sockets of this system. There are no segments, no windows and no losses: what is sent has arrived, and a reset is a call.
+
+What a program can see is kept: a connection that is not accepted yet, half-closed ends, resets by unread data or SO_LINGER 0, the
+error that the first call reports and the end that the next one sees. There is no TIME_WAIT, and no urgent data.
+
+Source: tcp(7), RFC 9293; which error comes when is net/ipv4/tcp.c's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from skerry.abi import linux, sockets
+from skerry.unix.errors import LinuxError
+from skerry.unix.net.addresses import Endpoint, route
+from skerry.unix.net.inet import InetSocket
+from skerry.unix.net.queue import END, PeerCredentials, Received
+from skerry.unix.net.socket import READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, WRITABLE, Destination, Socket
+from skerry.unix.net.stream import ConnectionSocket, State
+
+if TYPE_CHECKING:
+    from skerry.unix.files import OpenFile
+    from skerry.unix.net.ports import Ports
+    from skerry.unix.process import Process, System
+
+WINDOW: Final = 1 << 18  # bytes on their way to an end whose buffers were not sized
+SEND_BUFFER: Final = 16384  # net.ipv4.tcp_wmem and tcp_rmem: what SO_SNDBUF and SO_RCVBUF say at first
+RECEIVE_BUFFER: Final = 131072
+
+
+class TcpSocket(InetSocket, ConnectionSocket):
+    """An end of a TCP connection, or a listener."""
+
+    peer: TcpSocket | None
+
+    def __init__(self, system: System, creator: Process, flags: int, family: int) -> None:
+        super().__init__(system, creator, linux.SOCK_STREAM, sockets.IPPROTO_TCP, flags, family)
+        self.send_buffer = SEND_BUFFER
+        self.receive_buffer = RECEIVE_BUFFER
+        self.waiting: deque[TcpSocket] = deque()  # a listener's: ends that connect while its queue is full
+        self._listener: TcpSocket | None = None  # that this end waits for
+        self._told = True  # whether connect has reported how the last attempt went
+        self._ended = False  # the other end will send no more
+
+    @property
+    def ports(self) -> Ports:
+        return self.system.network.tcp
+
+    def _window(self, peer: TcpSocket) -> int:
+        """Bytes that may be on their way to ``peer``."""
+        sized = self.send_buffer, peer.receive_buffer
+        return WINDOW if sized == (SEND_BUFFER, RECEIVE_BUFFER) else sum(sized)
+
+    # Connecting
+    def listen(self, backlog: int, process: Process) -> None:
+        if self.state not in (State.CLOSED, State.LISTENING):
+            raise LinuxError(linux.EINVAL)
+        self.bind_automatically()
+        if self.state is State.CLOSED and not self.ports.may_listen(self):
+            raise LinuxError(linux.EADDRINUSE)
+        self.set_backlog(backlog)
+        self.state = State.LISTENING
+        self.shut = 0
+        self._admit()
+        self.changed.wake()
+
+    def connect(self, to: Endpoint, waits: bool) -> bool:
+        """Begin or go on connecting; whether it is done. ``waits``: the caller waits for ``changed`` where it is not.
+
+        Raises:
+            LinuxError: EISCONN, ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL; where the caller does not wait, EINPROGRESS, then EALREADY.
+        """
+        if self._told:
+            if self.state is not State.CLOSED:
+                raise LinuxError(linux.EISCONN)
+            self._begin(to)
+            if not waits:
+                raise LinuxError(linux.EINPROGRESS)
+        if self.state is State.CONNECTING:
+            if waits:
+                return False
+            raise LinuxError(linux.EALREADY)
+        self._told = True
+        if self.state is State.CONNECTED:
+            return True
+        self.shut = 0
+        raise LinuxError(self.take_error() or linux.ECONNABORTED)
+
+    def _begin(self, to: Endpoint) -> None:
+        host = route(to.host)
+        try:
+            self.bind_automatically()
+        except LinuxError:
+            raise LinuxError(linux.EADDRNOTAVAIL) from None
+        assert self.local is not None
+        self.local = self.come_from(host)
+        self.remote = Endpoint(host, to.port)
+        self.error = self.shut = 0
+        self._told = self._ended = False
+        self.incoming.clear()
+        listener = self.ports.find(self.remote, lambda user: user.listening)
+        if not isinstance(listener, TcpSocket) or listener.shut & SHUT_READ:
+            self._refuse()
+        elif listener.is_full:
+            self.state = State.CONNECTING
+            self._listener = listener
+            listener.waiting.append(self)
+        else:
+            self._join(listener)
+
+    def _refuse(self) -> None:
+        self.state = State.CLOSED
+        self._listener = None
+        self.shut = SHUT_BOTH
+        self.fail(linux.ECONNREFUSED)
+
+    def _join(self, listener: TcpSocket) -> None:
+        """The connection is made; its other end waits to be accepted."""
+        end = TcpSocket(self.system, listener.creator, 0, listener.family)
+        end.options = dict(listener.options)
+        end.linger = listener.linger
+        end.send_buffer, end.receive_buffer = listener.send_buffer, listener.receive_buffer
+        end.local, end.remote = self.remote, self.local
+        end.peer = self
+        self.peer = end
+        end.state = self.state = State.CONNECTED
+        self._listener = None
+        self.ports.add(end)
+        listener.offer(end)
+        self.changed.wake()
+
+    def accept(self) -> Socket | None:
+        connection = super().accept()
+        self._admit()
+        return connection
+
+    def _admit(self) -> None:
+        while self.waiting and not self.is_full:
+            self.waiting.popleft()._join(self)
+
+    def disconnect(self) -> None:
+        self._part()
+        self.state = State.CLOSED
+        self.shut = self.error = 0
+        self.remote = None
+        self._told = True
+
+    # Data
+    def send(
+        self, data: bytes, to: Destination | None, rights: tuple[OpenFile, ...] = (), credentials: PeerCredentials | None = None
+    ) -> int | None:
+        if self.state is State.CONNECTING:
+            return None
+        if self.error or self.shut & SHUT_WRITE or self.state is not State.CONNECTED:
+            raise LinuxError(self.take_error() or linux.EPIPE)
+        peer = self.peer
+        if not data:
+            return 0
+        if peer is None:
+            self._reset()  # so answers an end that was closed
+            return len(data)
+        queue = peer.incoming
+        count = self.fits(len(data), queue.length, self._window(peer))
+        if not count:
+            queue.blocked.add(self)
+            return None
+        queue.append_bytes(data if count == len(data) else data[:count], b"", None)
+        peer.changed.wake()
+        return count
+
+    def receive(self, count: int, peek: bool) -> Received | None:
+        if self.incoming:
+            return self.take_in(count, peek)
+        if self._ended:
+            return END
+        self.raise_error()
+        if self.shut & SHUT_READ:
+            return END
+        if self.state not in (State.CONNECTED, State.CONNECTING):
+            raise LinuxError(linux.ENOTCONN)
+        return None
+
+    def poll(self) -> int:
+        if self.listening:
+            return READABLE if self.pending else 0
+        bits = linux.POLLERR if self.error else 0
+        if self.shut == SHUT_BOTH or self.state is State.CLOSED:
+            bits |= linux.POLLHUP
+        if self.shut & SHUT_READ:
+            bits |= READABLE | linux.POLLRDHUP
+        if self.state is State.CONNECTING:
+            return bits
+        if self.incoming:
+            bits |= READABLE
+        peer = self.peer
+        if peer is None or self.shut & SHUT_WRITE or peer.incoming.length * 3 <= self._window(peer) * 2:
+            bits |= WRITABLE
+        else:
+            peer.incoming.blocked.add(self)
+        return bits
+
+    # Ending
+    def shut_down(self, bits: int) -> None:
+        if self.listening and bits & SHUT_READ:
+            self._stop_listening()
+            self.state = State.CLOSED
+        elif self.state is not State.CONNECTED:
+            raise LinuxError(linux.ENOTCONN)
+        elif bits & SHUT_WRITE and self.peer is not None:
+            self.peer.finish()
+        self.shut |= bits
+        self.changed.wake()
+
+    def finish(self) -> None:
+        """The other end will send no more."""
+        self._ended = True
+        self.shut |= SHUT_READ
+        self.changed.wake()
+
+    def _reset(self) -> None:
+        """The other end broke the connection off."""
+        self.peer = None
+        self.state = State.CLOSED
+        self.shut = SHUT_BOTH
+        self.fail(linux.EPIPE if self._ended else linux.ECONNRESET)
+
+    def _part(self) -> None:
+        """Give up what the socket is connected to, or waits for: with a reset, if something was not read or shall not linger."""
+        if self._listener is not None:
+            self._listener.waiting.remove(self)
+            self._listener = None
+        peer, self.peer = self.peer, None
+        if peer is not None:
+            peer.peer = None
+            if self.incoming or self.linger == (1, 0):
+                peer._reset()
+            elif not self.shut & SHUT_WRITE:
+                peer.finish()
+        self.incoming.clear()
+
+    def _stop_listening(self) -> None:
+        for end in self.pending:
+            end.linger = (1, 0)
+            end.close()
+        self.pending.clear()
+        waiting, self.waiting = self.waiting, deque()
+        for caller in waiting:
+            caller._refuse()
+
+    def close(self) -> None:
+        self._stop_listening()
+        self._part()
+        self.ports.remove(self)
