@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.abi.fault import Fault
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 4096
 PATH_MAX: Final = 4096
+STRINGS: Final = 4 * PAGE  # bytes that are read at once where strings are
 MMAP_TOP: Final = 0x7FEF_0000_0000  # mappings are placed downwards from here; the stack lies above
 LOWEST: Final = 0x10000
 
@@ -121,13 +123,21 @@ class Memory:
         strings: list[bytes] = []
         if not address:
             return strings
-        total = 0
+        total, block_at, block = 0, 0, b""  # strings mostly lie one behind the other: read what follows with the first
         while True:
             step = max(1, min(64, (PAGE - address % PAGE) // 8))
             for pointer in self.read_words(address, step):
                 if not pointer:
                     return strings
-                string = self.read_string(pointer, 131072)
+                start = pointer - block_at
+                end = block.find(b"\0", start) if 0 <= start < len(block) else -1
+                if end < 0:
+                    try:
+                        block_at, block, start = pointer, self.read(pointer, STRINGS - pointer % PAGE), 0
+                    except Fault:
+                        block = b""
+                    end = block.find(b"\0")
+                string = block[start:end] if end >= 0 else self.read_string(pointer, 131072)
                 if string is None or (total := total + len(string) + 9) > limit:
                     raise LinuxError(linux.E2BIG)
                 strings.append(string)
