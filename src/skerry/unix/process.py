@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
+from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
 from skerry.unix.vfs import NameCache
@@ -163,6 +165,11 @@ class System:
         self.observers: tuple[Observer, ...] = ()
         self.emulation = True  # programs' emulation libraries answer what they can; False: every call traps, to be seen
         self.on_end: Callable[[int], Any] | None = None  # told the wait status of the first process
+
+    @cached_property
+    def shared_memory(self) -> MemoryFileSystem:
+        """Where files without names live: memfd_create, System V shared memory."""
+        return MemoryFileSystem(self.platform, 1, storage=self.limits.storage)
 
     def new_pid(self) -> int:
         """A number that no process, thread, group or session has."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
-from skerry.unix import signals
+from skerry.unix import memfd, signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
@@ -384,6 +384,11 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
                 raise LinuxError(linux.EBUSY)
             file.pipe.capacity = size
         return file.pipe.capacity
+    if command == linux.F_GET_SEALS:
+        return memfd.seals_of(file).seals
+    if command == linux.F_ADD_SEALS:
+        memfd.add_seals(thread.process.system, file, argument & 0xFFFFFFFF)
+        return 0
     if command in (linux.F_SETOWN, linux.F_SETSIG):
         return 0
     if command in (linux.F_GETOWN, linux.F_GETSIG):

@@ -105,7 +105,7 @@ def sys_execveat(thread: Thread, directory: int, path: int, arguments: int, envi
         file = process.files[c_int(directory)]
         start = file.inode
         if not name and flags & linux.AT_EMPTY_PATH:
-            name = file.path
+            name = b"/dev/fd/%d" % c_int(directory)
     program = Program(thread, name, argv or [b""], start, not flags & linux.AT_SYMLINK_NOFOLLOW)
     try:
         execute(thread, program, envp)
