@@ -180,6 +180,13 @@ def end_other_threads(thread: Thread) -> None:
             other.user.terminate()
     process.threads = {process.pid: thread}
     thread.tid = process.pid
+    _cancel_timers(process)
+
+
+def _cancel_timers(process: Process) -> None:
+    for timer in process.timers.values():
+        timer.cancel()
+    process.timers.clear()
 
 
 def end_process(process: Process, status: int) -> None:
@@ -191,6 +198,7 @@ def end_process(process: Process, status: int) -> None:
     process.stopped = 0
     memory = process.memory
     accounting.end(process)
+    _cancel_timers(process)
     shared = memory.references > 1
     borrowers = [thread for thread in process.threads.values() if thread.borrowed is not None]
     for thread in list(process.threads.values()):

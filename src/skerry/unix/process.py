@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skerry.unix.observe import Observer
     from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
+    from skerry.unix.timers import ProcessTimer
 
 
 INIT: Final = 1  # the system itself: parent of orphans
@@ -80,6 +81,9 @@ class Process:
         self.credentials = credentials
         self.actions = actions
         self.pending: list[SignalInfo] = []
+        self.signal_sent = WaitQueue()  # woken when a signal becomes pending, for the process or a thread of it
+        self.timers: dict[int, ProcessTimer] = {}  # timer_create
+        self.last_timer = -1
         self.limits: dict[int, tuple[int, int]] = dict(parent.limits) if parent else {}
         self.executable: Inode | None = parent.executable if parent else None
         self.executable_path: bytes = parent.executable_path if parent else b""

@@ -124,6 +124,7 @@ def send(process: Process, info: SignalInfo) -> None:
     if len(process.pending) >= QUEUE_LIMIT if signo >= REALTIME else any(p.signo == signo for p in process.pending):
         return
     process.pending.append(info)
+    process.signal_sent.wake()
     if taker is not None:
         notify(taker)
     elif process.threads:
@@ -148,6 +149,7 @@ def send_to_thread(thread: Thread, info: SignalInfo) -> None:
         return
     if len(thread.pending) < QUEUE_LIMIT if signo >= REALTIME else all(p.signo != signo for p in thread.pending):
         thread.pending.append(info)
+        thread.process.signal_sent.wake()
     if not thread.mask & (1 << (signo - 1)):
         notify(thread)
 
