@@ -11,9 +11,9 @@ from skerry.lib.coroutine import Activity, Loop, WaitQueue
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
+from skerry.unix.net.network import Network
 from skerry.unix.vfs import NameCache
 
-from skerry.unix.net.network import Network
 if TYPE_CHECKING:
     from skerry.unix.accounting import IntervalTimer, ProcessorTimer
     from skerry.unix.console import Terminal
@@ -158,9 +158,9 @@ class System:
         self.terminal = terminal
         self.names = NameCache()
         self.futexes = Futexes()
+        self.network = Network()
         self.processes: dict[int, Process] = {}
         self.last_pid = INIT
-        self.network = Network()
         self.last_ino = 0
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()
