@@ -1,6 +1,6 @@
 """Builds the native parts: the stub (a freestanding static program) and the host extension.
 
-setuptools, because mypyc builds through it: hot Python is compiled in the same step (docs/decisions/0001).
+setuptools: a freestanding program and extensions in one step (docs/decisions/0001).
 """
 
 import os
@@ -31,8 +31,8 @@ setup(
     ext_modules=[
         Extension(
             "skerry.machine._host",
-            [f"{NATIVE}/host.c"],
-            depends=[f"{NATIVE}/layout.h"],
+            [f"{NATIVE}/{part}.c" for part in ("host", "machine", "space", "context", "placement", "mapper")],
+            depends=[f"{NATIVE}/layout.h", f"{NATIVE}/host.h"],
             extra_compile_args=[
                 "-O2",
                 "-std=gnu11",
