@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.machine.stream import Stream
 from skerry.options import Options, UserError
-from skerry.unix import signals
+from skerry.unix import sessions, signals
 from skerry.unix.console import make_stream
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import NotAProgram, Program, execute
@@ -21,6 +21,7 @@ from skerry.unix.vfs import resolve
 
 if TYPE_CHECKING:
     from skerry.machine import Machine
+    from skerry.unix.files import OpenFile
     from skerry.unix.inode import Inode
 
 NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
@@ -72,8 +73,16 @@ def _standard_streams(machine: Machine, process: Process, streams: StandardStrea
     for descriptor in streams.open:  # one that is closed is closed inside
         stream = Stream(machine, descriptor)
         access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if descriptor else os.O_RDONLY
-        file = make_stream(StreamDevice(stream), access, system.terminal, descriptor, owner, system.platform.realtime())
+        device = StreamDevice(stream)
+        file: OpenFile
+        if system.console is not None and stream.is_terminal:
+            file = system.console.file(device, access)
+            file.path = b"/dev/pts/0"
+        else:
+            file = make_stream(device, access, descriptor, owner, system.platform.realtime())
         process.files.place(descriptor, file, False)
+    if system.console is not None:
+        sessions.acquire(process, system.console)
 
 
 def _find(thread: Thread, path: bytes) -> Inode | None:

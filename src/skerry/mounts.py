@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
@@ -21,8 +20,7 @@ from skerry.unix.glue.devices import NodeDevice, TreeDevice
 from skerry.unix.vfs import Namespace, mount
 
 if TYPE_CHECKING:
-    from skerry.unix.files import OpenFile
-    from skerry.unix.inode import Inode
+    from skerry.unix.fs.devpts import DevPts
     from skerry.unix.process import System
     from skerry.unix.storage import Storage
     from skerry.unix.substrate import Platform
@@ -31,6 +29,7 @@ DEVICE: Final = 64  # device number of the first file system
 FIRST_BIND: Final = 16  # the binds' numbers start here
 IN_MEMORY: Final = ((b"/tmp", 0o1777), (b"/run", 0o755), (b"/dev/shm", 0o1777))
 SYS: Final = DEVICE + 8
+DEVPTS: Final = DEVICE + 9
 
 
 def make_root(platform: Platform, path: bytes, storage: Storage | None) -> Namespace:
@@ -38,11 +37,12 @@ def make_root(platform: Platform, path: bytes, storage: Storage | None) -> Names
     return Namespace(CowFileSystem(platform, DEVICE, _tree(path, "--root"), storage).root())
 
 
-def mount_all(system: System, names: Namespace, binds: list[Bind], open_terminal: Callable[[Inode, int], OpenFile]) -> None:
+def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPts) -> None:
     """Mount what belongs to every system, then ``binds``. Raises UserError."""
     platform = system.platform
     now = platform.realtime()
-    mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, open_terminal))
+    mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, devpts))
+    mount(names.make_directory(b"/dev/pts", 0o755, now), devpts.root)
     mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())
     mount(names.make_directory(b"/sys", 0o755, now), make_sys(platform, SYS))
     for number, (path, mode) in enumerate(IN_MEMORY, DEVICE + 3):

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.machine import HostEvent, Machine
-from skerry.unix import signals
+from skerry.unix import sessions, signals
 
 if TYPE_CHECKING:
     from skerry.unix.process import System
 
 PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+TYPED: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH)  # what the host's terminal sends
 
 
 class SignalRelay:
-    """While it is entered, signals to the command go to the first process and the terminal's foreground group."""
+    """While it is entered, signals to the command go inside: what is typed on the terminal to its foreground group, others to the first."""
 
     def __init__(self, machine: Machine, system: System) -> None:
         self._machine = machine
@@ -25,8 +26,13 @@ class SignalRelay:
         self._caught: list[int] = []
 
     def __enter__(self) -> None:
+        numbers: tuple[signal.Signals, ...] = PASSED_ON
+        if self._system.console is not None:
+            numbers = (*PASSED_ON, signal.SIGTSTP)
+            if _can_be_continued():
+                self._system.on_stop = self._stop
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._old = {number: signal.signal(number, self._catch) for number in PASSED_ON}
+        self._old = {number: signal.signal(number, self._catch) for number in numbers}
         self._old_wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self._event = HostEvent(self._reader, self._pass_on)
         self._machine.watch(self._event)
@@ -46,9 +52,35 @@ class SignalRelay:
         os.read(self._reader, 4096)
         caught, self._caught = self._caught, []
         self._machine.watch(self._event)
-        group = self._system.terminal.foreground
-        first = self._system.first
+        system = self._system
+        console, first = system.console, system.first
         for number in caught:
-            for process in list(self._system.processes.values()):
-                if process is first or (group and process.pgid == group) or (not group and first and process.pgid == first.pgid):
-                    signals.send(process, signals.SignalInfo(number, linux.SI_USER))
+            group = console.foreground if console is not None and number in TYPED else 0
+            if number == signal.SIGHUP and console is not None:
+                sessions.hang_up(system, console)
+            elif group or first is not None:
+                sessions.signal_group(system, group or (first.pgid if first is not None else 0), number)
+
+    def _stop(self) -> None:
+        """The first process was stopped: stop with it, and go on when the command is continued."""
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, handler)
+        system = self._system
+        if system.console is not None:
+            system.console.look()
+        system.loop.call_at(0, self._continue)
+
+    def _continue(self) -> None:
+        first = self._system.first
+        if first is not None:
+            signals.send(first, signals.SignalInfo(linux.SIGCONT))
+
+
+def _can_be_continued() -> bool:
+    """Whether a shell watches over the command: job control (POSIX: its process group is not orphaned)."""
+    parent = os.getppid()
+    try:
+        return os.getsid(parent) == os.getsid(0) and os.getpgid(parent) != os.getpgrp()
+    except OSError:  # it is not to be looked at
+        return False

@@ -8,18 +8,17 @@ import resource
 from typing import TYPE_CHECKING, Final
 
 from skerry import first, mounts
-from skerry.abi import linux
 from skerry.lib.coroutine import Loop
 from skerry.mach.kernel import Kernel
 from skerry.machine import Machine, MachineError
-from skerry.machine.stream import Stream
+from skerry.machine.stream import Stream, TerminalModes
 from skerry.messages import say
 from skerry.options import Options, UserError
 from skerry.relay import SignalRelay
 from skerry.run_limits import make_limits
 from skerry.unix import signals
-from skerry.unix.console import Terminal, make_stream
-from skerry.unix.errors import LinuxError
+from skerry.unix.console import Console
+from skerry.unix.fs.devpts import DevPts
 from skerry.unix.glue.devices import StreamDevice
 from skerry.unix.glue.mach import MachPlatform, serve
 from skerry.unix.process import System
@@ -28,8 +27,6 @@ from skerry.unix.syscalls.table import BY_NUMBER
 
 if TYPE_CHECKING:
     from skerry.stats import Statistics
-    from skerry.unix.files import OpenFile
-    from skerry.unix.inode import Inode
     from skerry.unix.observe import Observer
     from skerry.unix.strace import Tracer
 
@@ -42,7 +39,7 @@ def run(options: Options) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     statistics = _statistics() if options.stats else None
     try:
-        with first.StandardStreams() as streams, Machine() as machine:
+        with first.StandardStreams() as streams, TerminalModes(), Machine() as machine:
             status = _Run(machine, options, statistics).run(streams)
     except MachineError as error:
         raise UserError(str(error)) from error
@@ -69,17 +66,16 @@ class _Run:
         self.kernel = Kernel(machine)
         self.platform = MachPlatform(self.kernel)
         self.loop = Loop(self.platform.monotonic)
-        self.terminal = Terminal()
         self.status = 0
         limits = make_limits(options, self.platform, say)
         names = mounts.make_root(self.platform, options.root, limits.storage)
-        self.system = System(self.platform, names.root, self.loop, self.terminal)
+        self.system = System(self.platform, names.root, self.loop)
         self.system.limits = limits
         self.system.hostname = os.uname().nodename.encode()
         self.system.on_end = self._ended
         self.tracer: Tracer | None = None
         self.server = self._make_server()
-        mounts.mount_all(self.system, names, options.binds, self._open_terminal)
+        mounts.mount_all(self.system, names, options.binds, self._terminals())
 
     def _make_server(self) -> Server:
         """The plain server, or one that is watched: who does not ask for it does not pay for it."""
@@ -103,12 +99,15 @@ class _Run:
         self.status = status
         self.kernel.halted = True
 
-    def _open_terminal(self, inode: Inode, flags: int) -> OpenFile:
-        for descriptor in range(3):
-            if os.isatty(descriptor):
-                device = StreamDevice(Stream(self.machine, descriptor))
-                return make_stream(device, flags, self.terminal, descriptor, (os.getuid(), os.getgid()), self.platform.realtime())
-        raise LinuxError(linux.ENXIO)
+    def _terminals(self) -> DevPts:
+        """/dev/pts, with the user's terminal if one was given."""
+        devpts = DevPts(self.system, mounts.DEVPTS)
+        descriptor = next((number for number in range(3) if os.isatty(number)), None)
+        if descriptor is not None:
+            console = Console(self.loop, StreamDevice(Stream(self.machine, descriptor)))
+            console.inode = devpts.add(0, console, os.getuid())
+            self.system.console = console
+        return devpts
 
     def run(self, streams: first.StandardStreams) -> int:
         """Serve until the first process has ended; its exit status as the command's. Raises UserError."""

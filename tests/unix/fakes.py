@@ -14,7 +14,6 @@ from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Loop
 from skerry.unix import signals
-from skerry.unix.console import Terminal
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import FileTable
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
@@ -321,7 +320,7 @@ class Unix:
             self.root = Directory(fs, fs.next_ino(), linux.S_IFDIR | 0o755, 0, 0, 0)
         else:
             self.root = root(self.platform)
-        self.system = System(self.platform, self.root, self.loop, Terminal())
+        self.system = System(self.platform, self.root, self.loop)
         self.server = Server(self.system, BY_NUMBER)
 
     def program(self, uid: int = 0, gid: int = 0) -> Program:

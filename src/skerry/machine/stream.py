@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
 import stat
+import termios
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +36,8 @@ class Stream:
         self._room = select.poll()
         self._room.register(descriptor, select.POLLOUT)
         self._writing: HostEvent | None = None
+        self._readers: list[Callable[[], None]] = []
+        self._writers: list[Callable[[], None]] = []
 
     def readable(self) -> bool:
         """Whether read would not block: there is data, or the end."""
@@ -65,9 +69,10 @@ class Stream:
         """Whether write would take something: there is room, or nobody reads any more."""
         return bool(self._room.poll(0))
 
-    def control(self, request: int, argument: bytes) -> bytes:
-        """An ioctl with a buffer. Raises OSError."""
-        return fcntl.ioctl(self._descriptor, request, argument)
+    def control(self, request: int, argument: bytes | int) -> bytes:
+        """An ioctl with a buffer, or a number. Raises OSError."""
+        result = fcntl.ioctl(self._descriptor, request, argument)
+        return result if isinstance(result, bytes) else b""
 
     def seek(self, offset: int, whence: int) -> int:
         """The new position. Raises OSError."""
@@ -79,11 +84,37 @@ class Stream:
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Call once when it becomes readable."""
-        self._machine.watch(HostEvent(self._descriptor, callback))
+        self._readers.append(callback)
+        if len(self._readers) == 1:
+            self._machine.watch(HostEvent(self._descriptor, self._call_readers))
+
+    def _call_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        for callback in readers:
+            callback()
 
     def subscribe_writable(self, callback: Callable[[], None]) -> None:
         """Call once when it becomes writable."""
-        if self._writing is None:  # reading is watched by the number; this is another
-            self._writing = HostEvent(os.dup(self._descriptor), callback)
-        self._writing.callback = callback
-        self._machine.watch(self._writing, readable=False, writable=True)
+        self._writers.append(callback)
+        if len(self._writers) == 1:
+            if self._writing is None:  # reading is watched by the number; this is another
+                self._writing = HostEvent(os.dup(self._descriptor), self._call_writers)
+            self._machine.watch(self._writing, readable=False, writable=True)
+
+    def _call_writers(self) -> None:
+        writers, self._writers = self._writers, []
+        for callback in writers:
+            callback()
+
+
+class TerminalModes:
+    """While it is entered, whatever becomes of the modes of the terminals among the standard streams: in the end they are as before."""
+
+    def __enter__(self) -> None:
+        self._saved = [(descriptor, termios.tcgetattr(descriptor)) for descriptor in range(3) if os.isatty(descriptor)]
+
+    def __exit__(self, *error: object) -> None:
+        for descriptor, modes in self._saved:
+            with contextlib.suppress(OSError, termios.error):  # it was hung up
+                if termios.tcgetattr(descriptor) != modes and os.tcgetpgrp(descriptor) == os.getpgrp():
+                    termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)

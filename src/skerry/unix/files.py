@@ -97,6 +97,7 @@ class OpenFile(LockOwner):
 
     mappable = False  # whether something that is not a regular file can be mapped
     zero_memory = False  # whether mapping it gives zero memory
+    controlled = False  # a terminal: it matters who writes
 
     @property
     def nonblocking(self) -> bool:
@@ -111,12 +112,16 @@ class OpenFile(LockOwner):
         raise LinuxError(linux.EINVAL)
 
     def read_for(self, thread: Thread, count: int) -> bytes | None:
-        """The same where it depends on who reads (signalfd); asked when ``read`` has said None."""
+        """The same where it depends on who reads (signalfd, terminals); asked when ``read`` has said None. May raise Interrupted."""
         return None
 
     def write(self, data: bytes) -> int | None:
         """Write at the position (O_APPEND: at the end), which moves; the count may be short; None where it would block."""
         raise LinuxError(linux.EINVAL)
+
+    def write_for(self, thread: Thread, data: bytes) -> int | None:
+        """``write`` for this thread: asked of what is ``controlled``. Raises Interrupted where job control has just stopped its process."""
+        return self.write(data)
 
     def read_at(self, count: int, offset: int) -> bytes:
         """pread: raises ESPIPE where there is no position."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
-from skerry.unix import accounting, futex, signals
+from skerry.unix import accounting, futex, sessions, signals
 from skerry.unix.errors import LinuxError
 from skerry.unix.pidfd import ProcessFile
 from skerry.unix.process import Borrowed, Place, Process, Thread
@@ -212,6 +212,7 @@ def end_process(process: Process, status: int) -> None:
     for thread in borrowers:
         give_back(thread)
     process.ended.wake()
+    sessions.leave(process)
     _leave_children(process)
     if process is system.first:
         for other in list(system.processes.values()):
@@ -308,3 +309,5 @@ def _tell_change(process: Process) -> None:
         parent.child_changed.wake()
         if not parent.actions[linux.SIGCHLD].flags & linux.SA_NOCLDSTOP:
             _send_child_signal(process, parent)
+    elif process.stopped and process is process.system.first and process.system.on_stop is not None:
+        process.system.on_stop()

@@ -16,12 +16,13 @@ from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
     from skerry.unix.accounting import IntervalTimer, ProcessorTimer
-    from skerry.unix.console import Terminal
+    from skerry.unix.console import Console
     from skerry.unix.files import FileTable
     from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
     from skerry.unix.observe import Observer
+    from skerry.unix.sessions import Terminal
     from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
     from skerry.unix.timers import ProcessTimer
@@ -73,6 +74,8 @@ class Process:
         self.parent = parent
         self.pgid: int = parent.pgid if parent else pid
         self.sid: int = parent.sid if parent else pid
+        self.terminal: Terminal | None = parent.terminal if parent else None  # that controls it
+        self.hung_up_group = 0  # in the foreground of the terminal that its session had
         self.children: list[Process] = []
         self.threads: dict[int, Thread] = {}
         self.memory = memory
@@ -151,11 +154,11 @@ class Thread:
 class System:
     """One booted Unix: the tables that all processes share. Holds no behaviour of its own."""
 
-    def __init__(self, platform: Platform, root: Directory, loop: Loop, terminal: Terminal) -> None:
+    def __init__(self, platform: Platform, root: Directory, loop: Loop) -> None:
         self.platform = platform
         self.root = root
         self.loop = loop
-        self.terminal = terminal
+        self.console: Console | None = None  # the terminal of who gave the command
         self.names = NameCache()
         self.futexes = Futexes()
         self.network = Network()
@@ -169,6 +172,7 @@ class System:
         self.observers: tuple[Observer, ...] = ()
         self.emulation = True  # programs' emulation libraries answer what they can; False: every call traps, to be seen
         self.on_end: Callable[[int], Any] | None = None  # told the wait status of the first process
+        self.on_stop: Callable[[], Any] | None = None  # told that the first process was stopped, by whom who can continue it is outside
 
     @cached_property
     def shared_memory(self) -> MemoryFileSystem:

@@ -50,6 +50,9 @@ class Server:
             result = -error.errno
         except Fault:
             result = -linux.EFAULT
+        except Interrupted:  # job control has just stopped the process
+            thread.restart = self.calls[number].restarts
+            result = -linux.EINTR
         if result.__class__ is int:
             self.answer(thread, result)
         elif result is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
-from skerry.unix import frames, lifecycle
+from skerry.unix import frames, lifecycle, sessions
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
@@ -217,7 +217,7 @@ def deliver(thread: Thread) -> bool:
             if signo in IGNORED:
                 continue
             if signo in STOPS:
-                if process is process.system.first and signo != linux.SIGSTOP:
+                if signo != linux.SIGSTOP and sessions.is_orphaned(process.system, process.pgid):
                     continue
                 _settle_restart(thread, True)
                 lifecycle.stop_process(process, signo)

@@ -269,7 +269,7 @@ class StreamDevice(Protocol):
         """Bytes; b"" at the end; None where it would block."""
 
     def write(self, data: bytes) -> int | None: ...
-    def control(self, request: int, argument: bytes) -> bytes:
+    def control(self, request: int, argument: bytes | int) -> bytes:
         """An ioctl of the host's terminal; raises LinuxError."""
 
     def seek(self, offset: int, whence: int) -> int: ...

@@ -238,6 +238,7 @@ static PyObject *machine_unwatch(Machine *m, PyObject *descriptor) {
 
 /* The child of boot(): become the template process. Only calls that are safe after fork. */
 static void enter_template(int stub, int socket, int channel, int doorbell) {
+  setsid(); /* what is typed on the terminal is for the command alone */
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) == 0 &&
       mount("none", "/tmp", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && chroot("/tmp") == 0)
     (void)!chdir("/");

@@ -1,4 +1,4 @@
-"""The devices of /dev that programs read: null, zero, full, random, tty, and links to the open files."""
+"""The devices of /dev that programs read: null, zero, full, random, terminals, and links to the open files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
+from skerry.unix.fs.devpts import DevPts, add_devices
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
 from skerry.unix.inode import FileSystem, Inode
 
@@ -85,7 +86,7 @@ def device_number(major: int, minor: int) -> int:
     return (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
 
 
-def make_dev(platform: Platform, device: int, open_terminal: Callable[[Inode, int], OpenFile]) -> Directory:
+def make_dev(platform: Platform, device: int, devpts: DevPts) -> Directory:
     """The root of /dev."""
     now = platform.realtime()
     fs = MemoryFileSystem(platform, device, "devtmpfs")
@@ -100,12 +101,12 @@ def make_dev(platform: Platform, device: int, open_terminal: Callable[[Inode, in
         (b"full", 1, 7, lambda inode, flags: FullFile(inode, flags, b"/dev/full")),
         (b"random", 1, 8, random),
         (b"urandom", 1, 9, random),
-        (b"tty", 5, 0, open_terminal),
     )
     for name, major, minor, opener in devices:
         root.children[name] = Device(fs, fs.next_ino(), device_number(major, minor), now, opener)
     for name, target in ((b"fd", b"fd"), (b"stdin", b"fd/0"), (b"stdout", b"fd/1"), (b"stderr", b"fd/2")):
         root.symlink(name, b"/proc/self/" + target, 0, 0, now)
+    add_devices(root, devpts, now)
     for name in (b"shm", b"pts"):
         root.create(name, linux.S_IFDIR | (0o1777 if name == b"shm" else 0o755), 0, 0, now)
     return root

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SECOND: Final = 1_000_000_000
 TICK: Final = 10_000_000
-TERMINAL: Final = 136 << 8  # device number of /dev/pts/0
 _LIMITS: Final = (
     ("Max cpu time", 0, "seconds"),
     ("Max file size", 1, "bytes"),
@@ -113,12 +112,11 @@ def span(count: int) -> str:
 
 def process_stat(process: Process) -> bytes:
     """/proc/PID/stat: 52 fields."""
-    terminal = process.system.terminal
-    has_terminal = terminal.session == process.sid
+    terminal = process.terminal
     fields = [0] * 52
     fields[3] = process.parent.pid if process.parent else INIT
     fields[4], fields[5] = process.pgid, process.sid
-    fields[6], fields[7] = (TERMINAL, terminal.foreground or -1) if has_terminal else (0, -1)
+    fields[6], fields[7] = (terminal.device, terminal.foreground or -1) if terminal is not None else (0, -1)
     fields[13] = accounting.used(process) // TICK
     fields[15] = process.children_time_used // TICK
     fields[17], fields[19] = 20, max(1, len(process.threads))

@@ -142,11 +142,31 @@ def write_bytes(thread: Thread, file: OpenFile, data: bytes) -> Result:
         raise
     if done == len(data) or (done is not None and file.inode.is_regular):  # a short write to a file: there is no space for the rest
         return done
+    if file.controlled:
+        return _write_to_terminal(thread, file, data, done or 0)
     if file.flags & linux.O_NONBLOCK:
         if done is None:
             raise LinuxError(linux.EAGAIN)
         return done
     return _write_later(thread, file, data, done or 0)
+
+
+async def _write_to_terminal(thread: Thread, file: OpenFile, data: bytes, done: int) -> int:
+    file.hold()
+    try:
+        while True:
+            done += file.write_for(thread, data[done:]) or 0
+            if done == len(data):
+                break
+            if file.nonblocking:
+                raise LinuxError(linux.EAGAIN)
+            await file.changed.wait()
+    except (LinuxError, Interrupted):
+        if not done:
+            raise
+    finally:
+        file.release()
+    return done
 
 
 async def _write_later(thread: Thread, file: OpenFile, data: bytes, done: int) -> int:

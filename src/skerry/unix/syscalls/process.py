@@ -293,6 +293,7 @@ def sys_setsid(thread: Thread) -> Result:
     if any(p.pgid == process.pid for p in process.system.processes.values()):
         raise LinuxError(linux.EPERM)
     process.sid = process.pgid = process.pid
+    process.terminal = None
     return process.pid
 
 
