@@ -146,6 +146,9 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     process.arguments, process.environment = program.arguments, environment
     process.actions = process.actions.after_exec()
     process.has_executed = True
+    who = process.credentials
+    who.capabilities = who.capabilities.after_exec(who.uid, who.euid)
+    who.keep_capabilities = False
     thread.name = program.name.rsplit(b"/", 1)[-1][:15]
     thread.altstack = (0, linux.SS_DISABLE, 0)
     thread.clear_child_tid = thread.robust_list = 0

@@ -32,7 +32,7 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
         raise LinuxError(linux.EINVAL)
     process = thread.process
     system = process.system
-    if len(system.processes) >= MAX_PROCESSES:
+    if len(system.processes) >= MAX_PROCESSES or _too_many(process):
         raise LinuxError(linux.EAGAIN)
     if system.limits.tasks is not None:
         system.limits.tasks.require_room(system)
@@ -67,6 +67,15 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
         process.memory.write(pidfd, struct.pack("<i", process.files.install(ProcessFile(child.process, 0), True)))
     signals.resume(child)
     return child
+
+
+def _too_many(process: Process) -> bool:
+    """Whether RLIMIT_NPROC forbids the process's user another thread; it does not hold for root."""
+    limit = process.limits.get(linux.RLIMIT_NPROC)
+    uid = process.credentials.uid
+    if limit is None or uid == 0:
+        return False
+    return sum(max(1, len(p.threads)) for p in process.system.processes.values() if p.credentials.uid == uid) >= limit[0]
 
 
 def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Thread:

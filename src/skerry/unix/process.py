@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Activity, Loop, WaitQueue
+from skerry.unix.capabilities import of_user
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
@@ -38,6 +39,9 @@ class Credentials:
         self.uid = self.euid = self.suid = self.fsuid = uid
         self.gid = self.egid = self.sgid = self.fsgid = gid
         self.groups = groups
+        self.capabilities = of_user(uid)
+        self.keep_capabilities = False  # PR_SET_KEEPCAPS
+        self.secure_bits = 0  # kept, not obeyed
 
     def copy(self) -> Credentials:
         """Those of a forked child."""
@@ -111,6 +115,7 @@ class Process:
         self.started = system.platform.monotonic()
         self.dumpable = 1
         self.no_new_privileges = 0
+        self.no_huge_pages: int = parent.no_huge_pages if parent else 0  # kept, not obeyed
         self.oom_score_adjustment: int = parent.oom_score_adjustment if parent else 0
         self.subreaper = False
         self.death_signal = 0  # sent when the parent dies
@@ -146,6 +151,7 @@ class Thread:
         self.pending: list[SignalInfo] = []
         self.altstack = (0, linux.SS_DISABLE, 0)  # address, flags, size
         self.clear_child_tid = 0
+        self.timer_slack = 50_000  # ns; kept, not obeyed
         self.robust_list = 0
         self.borrowed: Borrowed | None = None
         self.dead = False

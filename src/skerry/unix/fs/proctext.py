@@ -65,6 +65,7 @@ def _name(process: Process) -> bytes:
 def status(process: Process) -> bytes:
     """/proc/PID/status."""
     who = process.credentials
+    held = who.capabilities
     size, resident = process.memory.total() >> 10, _resident(process) >> 10
     count = process.system.platform.processors()
     state = _state(process)
@@ -95,6 +96,11 @@ def status(process: Process) -> bytes:
         f"SigBlk:\t{_vector(blocked)}",
         f"SigIgn:\t{_vector(ignored)}",
         f"SigCgt:\t{_vector(caught)}",
+        f"CapInh:\t{held.inheritable:016x}",
+        f"CapPrm:\t{held.permitted:016x}",
+        f"CapEff:\t{held.effective:016x}",
+        f"CapBnd:\t{held.bounding:016x}",
+        f"CapAmb:\t{held.ambient:016x}",
         f"NoNewPrivs:\t{process.no_new_privileges}",
         "Seccomp:\t0",
         f"Cpus_allowed:\t{(1 << count) - 1:x}",

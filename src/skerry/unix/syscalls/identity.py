@@ -1,4 +1,4 @@
-"""System calls on users, groups and capabilities."""
+"""System calls on users and groups."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from skerry.unix.process import Credentials, Thread
 
 UNCHANGED: Final = 0xFFFFFFFF
-ALL_CAPABILITIES: Final = (1 << 41) - 1
-CAPABILITY_VERSION: Final = 0x20080522
 
 
 def sys_getuid(thread: Thread) -> int:
@@ -56,9 +54,11 @@ def sys_setresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
     who = thread.process.credentials
     wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
     _check(who, wanted, (who.uid, who.euid, who.suid))
+    before = (who.uid, who.euid, who.suid)
     who.uid = who.uid if wanted[0] == UNCHANGED else wanted[0]
     who.euid = who.fsuid = who.euid if wanted[1] == UNCHANGED else wanted[1]
     who.suid = who.suid if wanted[2] == UNCHANGED else wanted[2]
+    who.capabilities = who.capabilities.after_ids(before, (who.uid, who.euid, who.suid), who.keep_capabilities)
     return 0
 
 
@@ -126,26 +126,4 @@ def sys_setgroups(thread: Thread, size: int, address: int) -> int:
     if size > 65536:
         raise LinuxError(linux.EINVAL)
     who.groups = struct.unpack(f"<{size}I", thread.process.memory.read(address, 4 * size))
-    return 0
-
-
-def sys_capget(thread: Thread, header: int, data: int) -> int:
-    memory = thread.process.memory
-    version, _pid = struct.unpack("<Ii", memory.read(header, 8))
-    if version not in (0x19980330, 0x20071026, CAPABILITY_VERSION):
-        memory.write(header, struct.pack("<I", CAPABILITY_VERSION))
-        if data:
-            raise LinuxError(linux.EINVAL)
-        return 0
-    held = ALL_CAPABILITIES if thread.process.credentials.euid == 0 else 0
-    if data:
-        low, high = held & 0xFFFFFFFF, held >> 32
-        packed = struct.pack("<6I", low, low, 0, high, high, 0)
-        memory.write(data, packed[:12] if version == 0x19980330 else packed)
-    return 0
-
-
-def sys_capset(thread: Thread, header: int, data: int) -> int:
-    if thread.process.credentials.euid:
-        raise LinuxError(linux.EPERM)
     return 0

@@ -1,4 +1,4 @@
-"""System calls on the system as a whole, on limits, on scheduling, and prctl."""
+"""System calls on the system as a whole, and on limits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RELEASE: Final = b"6.1.0-skerry"
 INFINITY: Final = linux.RLIM_INFINITY
+NR_OPEN: Final = 1048576  # /proc/sys/fs/nr_open
 DEFAULT_LIMITS: Final = {
     linux.RLIMIT_STACK: (8 << 20, INFINITY),
     linux.RLIMIT_CORE: (0, INFINITY),
@@ -64,18 +65,24 @@ def sys_prlimit64(thread: Thread, pid: int, which: int, new: int, old: int) -> i
         raise LinuxError(linux.ESRCH)
     if which > 15:
         raise LinuxError(linux.EINVAL)
+    who, whom = process.credentials, target.credentials
+    same = {whom.uid, whom.euid, whom.suid} == {who.uid} and {whom.gid, whom.egid, whom.sgid} == {who.gid}
+    if target is not process and who.euid and not same:
+        raise LinuxError(linux.EPERM)
     before = limit_of(target, which)
     if new:
         soft, hard = process.memory.read_words(new, 2)
         if soft > hard:
             raise LinuxError(linux.EINVAL)
-        if hard > before[1] and process.credentials.euid:
+        if (hard > before[1] and process.credentials.euid) or (which == linux.RLIMIT_NOFILE and hard > NR_OPEN):
             raise LinuxError(linux.EPERM)
         target.limits[which] = (soft, hard)
         if which == linux.RLIMIT_NOFILE:
-            target.files.limit = min(soft, 1048576)
+            target.files.limit = soft
         elif which == linux.RLIMIT_AS:
             target.memory.limit = soft
+        elif which == linux.RLIMIT_DATA:
+            target.memory.data_limit = soft
         elif which == linux.RLIMIT_CPU:
             accounting.limit(target)
     if old:
@@ -125,44 +132,6 @@ def sys_arch_prctl(thread: Thread, code: int, address: int) -> int:
     elif code in (linux.ARCH_GET_FS, linux.ARCH_GET_GS):
         base = user.fs_base if code == linux.ARCH_GET_FS else user.gs_base
         thread.process.memory.write(address, struct.pack("<Q", base))
-    else:
-        raise LinuxError(linux.EINVAL)
-    return 0
-
-
-def sys_prctl(thread: Thread, option: int, a: int, b: int, c: int, d: int) -> int:
-    process = thread.process
-    memory = process.memory
-    if option == linux.PR_SET_NAME:
-        thread.name = (memory.read_string(a, 16) or memory.read(a, 15))[:15]
-    elif option == linux.PR_GET_NAME:
-        memory.write(a, thread.name.ljust(16, b"\0"))
-    elif option == linux.PR_GET_DUMPABLE:
-        return process.dumpable
-    elif option == linux.PR_SET_DUMPABLE:
-        if a > 1:
-            raise LinuxError(linux.EINVAL)
-        process.dumpable = a
-    elif option == linux.PR_SET_NO_NEW_PRIVS:
-        if a != 1:
-            raise LinuxError(linux.EINVAL)
-        process.no_new_privileges = 1
-    elif option == linux.PR_GET_NO_NEW_PRIVS:
-        return process.no_new_privileges
-    elif option == linux.PR_CAPBSET_READ:
-        if a > 40:
-            raise LinuxError(linux.EINVAL)
-        return int(process.credentials.euid == 0)
-    elif option == linux.PR_SET_CHILD_SUBREAPER:
-        process.subreaper = bool(a)
-    elif option == linux.PR_GET_CHILD_SUBREAPER:
-        memory.write(a, struct.pack("<i", process.subreaper))
-    elif option == linux.PR_SET_PDEATHSIG:
-        if a > 64:
-            raise LinuxError(linux.EINVAL)
-        process.death_signal = a
-    elif option == linux.PR_GET_PDEATHSIG:
-        memory.write(a, struct.pack("<i", process.death_signal))
     else:
         raise LinuxError(linux.EINVAL)
     return 0
