@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import NEVER, WaitQueue
+from skerry.unix import notify
 from skerry.unix.errors import LinuxError
 from skerry.unix.locks import LockOwner
 
@@ -172,6 +173,8 @@ class OpenFile(LockOwner):
                 self.inode.locks.release(self)
             if self.closed is not None:
                 self.closed.wake()
+            if self.inode.watched is not None:
+                notify.closed(self)
             self.close()
 
     def close(self) -> None:
@@ -187,6 +190,8 @@ class RegularFile(OpenFile):
     def read(self, count: int) -> bytes | None:
         data = self.inode.read_at(self.position, count)
         self.position += len(data)
+        if self.inode.watched is not None and data:
+            notify.tell(self.inode, notify.IN_ACCESS)
         return data
 
     def write(self, data: bytes) -> int | None:
@@ -198,12 +203,18 @@ class RegularFile(OpenFile):
         return count
 
     def read_at(self, count: int, offset: int) -> bytes:
-        return self.inode.read_at(offset, count)
+        data = self.inode.read_at(offset, count)
+        if self.inode.watched is not None and data:
+            notify.tell(self.inode, notify.IN_ACCESS)
+        return data
 
     def write_at(self, data: bytes, offset: int) -> int:
         if self.flags & linux.O_APPEND:
             offset = self.inode.size  # pwrite(2), BUGS
-        return self.inode.write_at(offset, data, self.inode.fs.now())
+        count = self.inode.write_at(offset, data, self.inode.fs.now())
+        if self.inode.watched is not None and count:
+            notify.tell(self.inode, notify.IN_MODIFY)
+        return count
 
     def seek(self, offset: int, whence: int) -> int:
         size = self.inode.size
@@ -267,6 +278,8 @@ class DirectoryFile(OpenFile):
             self.position += 1
             packed.append(_DIRENT.pack(ino, self.position, length, kind >> 12) + name.ljust(length - 19, b"\0"))
             used += length
+        if self.inode.watched is not None:
+            notify.tell(self.inode, notify.IN_ACCESS)
         return b"".join(packed)
 
     def seek(self, offset: int, whence: int) -> int:

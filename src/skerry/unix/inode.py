@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from skerry.abi import linux
+from skerry.unix import notify
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from skerry.unix.locks import FileLocks
     from skerry.unix.memory import Memory
     from skerry.unix.net.local import LocalSocket
+    from skerry.unix.notify import Watched
     from skerry.unix.pipe import Pipe
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Buffer, MemoryObject
@@ -49,6 +51,7 @@ class Inode:
 
     pipe: Pipe | None = None  # of a fifo, once it was opened
     socket: LocalSocket | None = None  # that is bound to this name
+    watched: Watched | None = None  # who is told what happens here, if somebody is
     linkable = False  # it has no name yet (O_TMPFILE) but may be given one
 
     def __init__(self, fs: FileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
@@ -108,6 +111,9 @@ class Inode:
         if mtime is not None:
             self.mtime = mtime
         self.ctime = now
+        if self.watched is not None:
+            whole = mode is not None or uid is not None or gid is not None or (atime is None) == (mtime is None)
+            notify.tell(self, notify.IN_ATTRIB if whole else notify.IN_ACCESS if mtime is None else notify.IN_MODIFY)
 
     def open(self, thread: Thread, flags: int) -> OpenFile:
         """An open file description of this inode; O_TRUNC is done by the caller. Raises ENXIO, EISDIR, ..."""

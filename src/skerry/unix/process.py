@@ -171,6 +171,7 @@ class System:
         self.processes: dict[int, Process] = {}
         self.last_pid = INIT
         self.last_ino = 0
+        self.last_cookie = 0  # of a move that inotify reported
         self.hostname = b"skerry"
         self.boot_time = platform.realtime()
         self.limits = Limits()

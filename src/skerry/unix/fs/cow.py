@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from skerry.abi import linux
+from skerry.unix import notify
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.tmpfs import Directory, File, MemoryFileSystem, Node, Symlink
 from skerry.unix.inode import Inode
@@ -189,6 +190,8 @@ class CowDirectory(Directory):
                 if isinstance(child, Directory):
                     child.parent, child.name = self, name
         self.children[name] = child
+        if self.watched is not None and self.watched.watchers and child is not None:
+            notify.adopt(self, name, child)
         return child
 
     def load(self) -> None:

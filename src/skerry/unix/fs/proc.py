@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from skerry.abi import linux
+from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.fs import proctext
@@ -54,6 +55,9 @@ class Proc:
             b"sys/vm/overcommit_memory": lambda: b"0\n",
             b"sys/vm/max_map_count": lambda: b"65530\n",
             b"sys/kernel/random/boot_id": lambda: self._boot_id,
+            b"sys/fs/inotify/max_queued_events": lambda: b"%d\n" % inotify.MAX_QUEUED,
+            b"sys/fs/inotify/max_user_instances": lambda: b"128\n",
+            b"sys/fs/inotify/max_user_watches": lambda: b"%d\n" % inotify.MAX_WATCHES,
             b"sys/kernel/threads-max": lambda: b"8000\n",
             b"sys/kernel/version": lambda: b"#1 SMP Skerry\n",
             b"sys/kernel/yama/ptrace_scope": lambda: b"1\n",

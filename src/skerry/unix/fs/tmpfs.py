@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.unix import notify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
 from skerry.unix.inode import FileSystem, Inode
@@ -121,6 +122,8 @@ class File(Inode):
             self._object.resize(size)
         self.size = size
         self.mtime = self.ctime = now
+        if self.watched is not None:
+            notify.tell(self, notify.IN_MODIFY)
 
     def seek_data(self, offset: int, whence: int) -> int:
         return super().seek_data(offset, whence) if self._object is None else self._object.seek(offset, whence)
@@ -233,6 +236,8 @@ class Directory(Inode):
         self._add(name, child, now)
         if kind == linux.S_IFDIR:
             self.nlink += 1
+        if self.watched is not None:
+            notify.created(self, name, child)
         return child
 
     def create_unnamed(self, mode: int, uid: int, gid: int, now: int) -> Inode:
@@ -250,26 +255,43 @@ class Directory(Inode):
         child = Symlink(self.fs, self.fs.next_ino(), target, uid, gid, now)
         self._store(child)
         self._add(name, child, now)
+        if self.watched is not None:
+            notify.created(self, name, child)
         return child
 
     def link(self, name: bytes, inode: Inode, now: int) -> None:
         self._add(name, inode, now)
         inode.nlink += 1
         inode.ctime = now
+        notify.tell_self(inode, notify.IN_ATTRIB)
+        if self.watched is not None:
+            notify.created(self, name, inode)
 
     def unlink(self, name: bytes, now: int) -> None:
+        child = self._unlink(name, now)
+        if self.watched is not None or child.watched is not None:
+            notify.removed(self, name, child)
+
+    def _unlink(self, name: bytes, now: int) -> Inode:
         child = self.lookup(name)
         self._remove(name, now)
         child.nlink -= 1
         child.ctime = now
+        return child
 
     def rmdir(self, name: bytes, now: int) -> None:
+        child = self._rmdir(name, now)
+        if self.watched is not None or child.watched is not None:
+            notify.removed(self, name, child)
+
+    def _rmdir(self, name: bytes, now: int) -> Inode:
         child = self.lookup(name)
         if any(True for _ in child.entries()):
             raise LinuxError(linux.ENOTEMPTY)
         self._remove(name, now)
         child.nlink = 0
         self.nlink -= 1
+        return child
 
     def rename(self, name: bytes, to: Inode, new_name: bytes, now: int, exchange: bool = False) -> None:
         assert isinstance(to, Directory)
@@ -279,9 +301,9 @@ class Directory(Inode):
             return
         if old is not None and not exchange:
             if old.is_directory:
-                to.rmdir(new_name, now)
+                to._rmdir(new_name, now)
             else:
-                to.unlink(new_name, now)
+                to._unlink(new_name, now)
         self._remove(name, now)
         if exchange and old is not None:
             self._place(name, old, now)
@@ -290,6 +312,9 @@ class Directory(Inode):
             self.nlink -= 1
             to.nlink += 1
         child.ctime = now
+        notify.moved(self, name, to, new_name, child, None if exchange else old)
+        if exchange and old is not None:
+            notify.moved(to, new_name, self, name, old, None)
 
     def _place(self, name: bytes, child: Inode, now: int) -> None:
         self._add(name, child, now)
@@ -303,6 +328,8 @@ class Directory(Inode):
             raise LinuxError(linux.ENOENT)
         self.children[name] = child
         self.mtime = self.ctime = now
+        if self.watched is not None and self.watched.watchers:
+            notify.adopt(self, name, child)
 
     def _remove(self, name: bytes, now: int) -> None:
         del self.children[name]

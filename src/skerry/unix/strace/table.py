@@ -306,7 +306,7 @@ ROWS: Final[dict[str, Row]] = {
     "timerfd_gettime": Row(FD, After(structures.ITIMERSPEC)),
     "inotify_init": Row(),
     "inotify_init1": Row(Flags(names.INOTIFY)),
-    "inotify_add_watch": Row(FD, PATH, HEX),
+    "inotify_add_watch": Row(FD, PATH, Flags(names.INOTIFY_EVENTS)),
     "inotify_rm_watch": Row(FD, INT),
     # Time
     "clock_gettime": Row(CLOCK, After(TIMESPEC)),

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.unix import notify
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.inode import Inode
@@ -268,6 +269,8 @@ def _set_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int, f
         raise LinuxError(linux.ENODATA)
     table[key] = memory.read(value, size)
     inode.xattrs = table
+    if inode.watched is not None:
+        notify.tell(inode, notify.IN_ATTRIB)
     return 0
 
 

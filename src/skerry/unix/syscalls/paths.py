@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.unix import notify
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
@@ -176,6 +177,8 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     file = inode.open(thread, flags)
     if not file.path:
         file.path = full_path(name, process.place.root)
+    if inode.watched is not None:
+        notify.tell(inode, notify.IN_OPEN)
     if flags & linux.O_TRUNC and inode.is_regular and not created:
         drop_privileges(process.credentials, inode)
         inode.truncate(0, _now(thread))
