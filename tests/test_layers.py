@@ -16,6 +16,7 @@ ALLOWED = {  # package: what of Skerry it may import
     "l4": {"abi", "machine"},
     "exo": {"abi", "machine"},
     "lib": {"abi"},
+    "servers": {"abi", "lib"},
     "unix": {"abi", "lib"},
 }
 HOST = {

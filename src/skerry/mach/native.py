@@ -48,7 +48,7 @@ class NativeTask(Task):
         arguments: Sequence[str | int] = (),
         bootstrap: Port | None = None,
     ) -> None:
-        """Start it. ``bootstrap``, a send right that is taken over on success, becomes its bootstrap port; the others are ``Template.spawn``'s.
+        """Start it. ``bootstrap``, a send right that is taken over on success, becomes its bootstrap port. The others: ``Template.spawn``.
 
         Raises OSError, ValueError, MachineError.
         """

@@ -48,7 +48,8 @@ class NativeProcess:
     def kill(self) -> None:
         """End the process; the channel is closed. Twice is harmless."""
         if self.pidfd >= 0:
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             os.close(self.pidfd)
             self.pidfd = -1
         self.alive = False

@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -238,7 +239,14 @@ static PyObject *channel_trap(Channel *c, PyObject *args) {
   return PyLong_FromUnsignedLong(w->code);
 }
 
+static PyObject *channel_clock(Channel *Py_UNUSED(c), PyObject *Py_UNUSED(ignored)) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return PyLong_FromUnsignedLongLong((uint64_t)t.tv_sec * 1000000000u + t.tv_nsec);
+}
+
 static PyMethodDef channel_methods[] = {
+    {"clock", (PyCFunction)channel_clock, METH_NOARGS, "Monotonic time in ns."},
     {"put_image", (PyCFunction)channel_put_image, METH_O, "Kernel: what the task is to run."},
     {"take", (PyCFunction)channel_take, METH_NOARGS, "Kernel: the call that the task has made, or None."},
     {"answer", (PyCFunction)(void (*)(void))channel_answer, METH_FASTCALL, "Kernel: answer(code, message or None); the task goes on."},
