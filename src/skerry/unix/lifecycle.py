@@ -221,6 +221,8 @@ def end_process(process: Process, status: int) -> None:
     for thread in borrowers:
         give_back(thread)
     process.ended.wake()
+    if process.undo is not None:
+        process.undo.apply(process.pid)
     sessions.leave(process)
     _leave_children(process)
     if process is system.first:

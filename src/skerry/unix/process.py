@@ -13,6 +13,9 @@ from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
 from skerry.unix.net.network import Network
+from skerry.unix.sysv.msg import MessageQueues
+from skerry.unix.sysv.sem import SemaphoreSets, Undo
+from skerry.unix.sysv.shm import Segments
 from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
@@ -102,6 +105,7 @@ class Process:
         self.change: int | None = None  # a stop or continuation that wait has not reported, as a wait status
         self.child_changed = WaitQueue()
         self.ended = WaitQueue()  # woken when it is dead
+        self.undo: Undo | None = None  # semaphore operations that its end undoes
         self.time_used = 0  # processor time, ns, once dead
         self.children_time_used = 0  # of children that were waited for
         self.limit_timer: ProcessorTimer | None = None  # RLIMIT_CPU
@@ -168,6 +172,9 @@ class System:
         self.names = NameCache()
         self.futexes = Futexes()
         self.network = Network()
+        self.segments = Segments()
+        self.semaphores = SemaphoreSets()
+        self.queues = MessageQueues()
         self.processes: dict[int, Process] = {}
         self.last_pid = INIT
         self.last_ino = 0
