@@ -31,7 +31,7 @@ class MemoryFile(File):
         self.seals = 0 if sealable else linux.F_SEAL_SEAL
 
     def _check(self, size: int) -> None:
-        if size < self.size and self.seals & linux.F_SEAL_SHRINK or size > self.size and self.seals & linux.F_SEAL_GROW:
+        if (size < self.size and self.seals & linux.F_SEAL_SHRINK) or (size > self.size and self.seals & linux.F_SEAL_GROW):
             raise LinuxError(linux.EPERM)
 
     def write_at(self, offset: int, data: Buffer, now: int) -> int:

@@ -15,8 +15,9 @@ from skerry.unix import sessions
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.readtimer import ReadTimer
+from skerry.unix.screen import OUTPUT_LIMIT
 from skerry.unix.sessions import Terminal
-from skerry.unix.tty import OUTPUT_LIMIT, LineDiscipline
+from skerry.unix.tty import LineDiscipline
 
 if TYPE_CHECKING:
     from skerry.unix.inode import Inode
@@ -82,7 +83,7 @@ class Pair(Terminal):
         if typed:
             self.discipline.flush_input()
         if shown:
-            self.discipline.output.clear()
+            self.discipline.screen.output.clear()
         if self.packet:
             self.packet_status |= (t.PKT_FLUSHREAD if typed else 0) | (t.PKT_FLUSHWRITE if shown else 0)
         self.changed()
@@ -154,7 +155,7 @@ class MasterFile(OpenFile):
 
     def read(self, count: int) -> bytes | None:
         pair = self.pair
-        output = pair.discipline.output
+        output = pair.discipline.screen.output
         if not count:
             return b""
         if pair.packet and pair.packet_status:
@@ -184,7 +185,7 @@ class MasterFile(OpenFile):
     def poll(self) -> int:
         pair = self.pair
         bits = 0
-        if pair.discipline.output:
+        if pair.discipline.screen.output:
             bits |= _TO_READ
         if pair.packet and pair.packet_status:
             bits |= _TO_READ | linux.POLLPRI
@@ -219,7 +220,7 @@ class MasterFile(OpenFile):
             if pair.foreground:
                 sessions.signal_group(pair.system, pair.foreground, argument)
         elif request == linux.FIONREAD:
-            memory.write(argument, struct.pack("<i", len(pair.discipline.output)))
+            memory.write(argument, struct.pack("<i", len(pair.discipline.screen.output)))
         elif request == linux.TCFLSH:
             pair.flush(argument in (1, 2), argument in (0, 2))  # what one end reads the other writes
         else:
@@ -276,7 +277,7 @@ class SlaveFile(OpenFile):
     def _write(self, data: bytes) -> int | None:
         if self.pair.master is None:
             raise LinuxError(linux.EIO)
-        done = self.pair.discipline.write(data)
+        done = self.pair.discipline.screen.write(data)
         if done:
             self.pair.changed()
         return done
@@ -289,7 +290,7 @@ class SlaveFile(OpenFile):
         characters = discipline.modes.cc
         least = 1 if discipline.canonical or characters[t.VTIME] else max(1, characters[t.VMIN])
         bits = _TO_READ if discipline.available() >= least else 0
-        if not discipline.stopped and len(discipline.output) < OUTPUT_LIMIT:
+        if not discipline.screen.stopped and len(discipline.screen.output) < OUTPUT_LIMIT:
             bits |= _TO_WRITE
         return bits
 
@@ -317,11 +318,11 @@ class SlaveFile(OpenFile):
         discipline = pair.discipline
         characters = discipline.modes.cc
         if action == 0:
-            discipline.stop()
+            discipline.screen.stopped = True
         elif action == 1:
-            discipline.start()
+            discipline.screen.start()
         elif action in (2, 3):
-            discipline.output.append(characters[t.VSTOP if action == 2 else t.VSTART])
+            discipline.screen.output.append(characters[t.VSTOP if action == 2 else t.VSTART])
         else:
             raise LinuxError(linux.EINVAL)
         pair.changed()

@@ -1,8 +1,8 @@
-"""The line discipline of a terminal: what becomes of what is typed, and of what is written.
+"""The line discipline of a terminal: what becomes of what is typed.
 
-It knows bytes and modes alone: what it sends to the screen it appends to ``output``, and for a character that is a signal it calls
-``signal``. Positions in the input are counted from the beginning of time, so that nothing moves when a reader takes some: what lies between
-``_tail`` and ``_canon`` are whole lines (canonical mode), what lies between ``_canon`` and the end can still be edited.
+It knows bytes and modes alone: what is to be seen goes to its ``screen``, and for a character that is a signal it calls ``signal``.
+Positions in the input are counted from the beginning of time, so that nothing moves when a reader takes some: what lies between ``_tail`` and
+``_canon`` are whole lines (canonical mode), what lies between ``_canon`` and the end can still be edited.
 
 Source: termios(3); drivers/tty/n_tty.c of Linux for what that leaves open (echo of control characters, erasing tabs, PARMRK).
 """
@@ -15,34 +15,28 @@ from typing import Final
 
 from skerry.abi import linux
 from skerry.abi import termios as t
+from skerry.unix.screen import CONTROL, LOWER, OUTPUT_LIMIT, Echo, Screen
 
 INPUT_LIMIT: Final = 4095  # bytes that were typed and not read
-OUTPUT_LIMIT: Final = 8192  # bytes that were written and not shown, from which on a writer waits
-ECHO_LIMIT: Final = 4096  # bytes of echo beyond it, which are lost
 _EOF: Final = 0  # what stands in the input where a line was ended without a newline
 
-_CONTROL: Final = frozenset((*range(32), 127))
 _UPPER: Final = frozenset((*range(65, 91), *range(0xC0, 0xD7), *range(0xD8, 0xDF)))  # Latin-1, as the kernel's ctype
-_ALPHANUMERIC: Final = frozenset((*range(48, 58), *range(97, 123), *range(0xDF, 0xF7), *range(0xF8, 0x100))) | _UPPER
+_ALPHANUMERIC: Final = frozenset(range(48, 58)) | _UPPER | LOWER
 
 
 class LineDiscipline:
-    """One terminal's input and output between the program and the screen."""
+    """One terminal's input, between the keyboard and the program."""
 
     def __init__(self, signal: Callable[[int], None]) -> None:
         self.modes = t.Termios()
-        self.output = bytearray()  # to the screen
-        self.stopped = False  # by XOFF
+        self.screen = Screen(self.modes)
         self._signal = signal
         self._input = bytearray()
         self._tail = 0  # position of the first byte of _input
         self._canon = 0
         self._ends: deque[int] = deque()  # positions of the characters that end lines
-        self._column = 0
-        self._canon_column = 0  # where the line that is edited began
         self._erasing = False  # an erasure is being printed (ECHOPRT)
         self._literal = False  # the next character stands for itself (LNEXT)
-        self._kept: list[tuple[int, bool]] = []  # echo that waits for XON: character, whether to be shown as it is
 
     # Modes
     def _local(self, flag: int) -> bool:
@@ -68,7 +62,7 @@ class LineDiscipline:
                 self._ends.append(self._head - 1)
             self._erasing = self._literal = False
         if flow and not modes.iflag & t.IXON:
-            self.start()
+            self.screen.start()
 
     # Reading
     @property
@@ -172,31 +166,19 @@ class LineDiscipline:
             self._plain(meant, newline=char == 13 and meant == 10)
 
     def _start_by_any(self) -> None:
-        if self.stopped and self.modes.iflag & (t.IXON | t.IXANY) == t.IXON | t.IXANY:
-            self.start()
+        if self.screen.stopped and self.modes.iflag & (t.IXON | t.IXANY) == t.IXON | t.IXANY:
+            self.screen.start()
 
     def _controls(self, char: int) -> bool:
         """Whether it was a character of flow control."""
         cc = self.modes.cc
         if self.modes.iflag & t.IXON and char in (cc[t.VSTART], cc[t.VSTOP]):
             if char == cc[t.VSTART]:
-                self.start()
+                self.screen.start()
             else:
-                self.stop()
+                self.screen.stopped = True
             return True
         return False
-
-    def stop(self) -> None:
-        """Nothing reaches the screen until ``start``."""
-        self.stopped = True
-
-    def start(self) -> None:
-        """Show again what is written, and what was kept of the echo."""
-        if self.stopped:
-            self.stopped = False
-            kept, self._kept = self._kept, []
-            for char, raw in kept:
-                self._show(char, raw)
 
     def _signals(self, char: int) -> bool:
         """Whether it was a character that is a signal."""
@@ -205,10 +187,10 @@ class LineDiscipline:
             return False
         if not self._local(t.NOFLSH):
             self.flush_input()
-            self._kept.clear()
+            self.screen.forget_echo()
         self._signal(linux.SIGINT if char == cc[t.VINTR] else linux.SIGQUIT if char == cc[t.VQUIT] else linux.SIGTSTP)
         if self.modes.iflag & t.IXON:
-            self.start()
+            self.screen.start()
         if self._local(t.ECHO):
             self._echo(char)
         return True
@@ -325,113 +307,43 @@ class LineDiscipline:
             self._echo(char)
             for more in gone[1:]:
                 self._echo_raw(bytes((more,)))
-                self._column = max(0, self._column - 1)
+                self.screen.echo(Echo.BACK)
         elif key == self.modes.cc[t.VERASE] and not self._local(t.ECHOE):
             self._echo(key)
         elif char == 9:
             self._erase_tab(line)
         else:
-            if char in _CONTROL and self._local(t.ECHOCTL):
+            if char in CONTROL and self._local(t.ECHOCTL):
                 self._echo_raw(b"\b \b")
-            if char not in _CONTROL or self._local(t.ECHOCTL):
+            if char not in CONTROL or self._local(t.ECHOCTL):
                 self._echo_raw(b"\b \b")
 
     def _erase_tab(self, line: int) -> None:
         """Go back to where the tab began: after the one before it, or where the line began, and what was typed since."""
-        column = 0
+        columns = 0
         for char in reversed(self._input[line:]):
             if char == 9:
-                break
-            if char in _CONTROL:
-                column += 2 if self._local(t.ECHOCTL) else 0
+                self.screen.echo(Echo.TAB, columns)
+                return
+            if char in CONTROL:
+                columns += 2 if self._local(t.ECHOCTL) else 0
             elif not self._continues(char):
-                column += 1
-        else:
-            column += self._canon_column
-        back = 8 - column % 8
-        if not self.stopped:
-            self.output += b"\b" * back
-        self._column = max(0, self._column - back)
+                columns += 1
+        self.screen.echo(Echo.FIRST_TAB, columns)
 
     def _finish_erasing(self) -> None:
         if self._erasing:
             self._echo_raw(b"/")
             self._erasing = False
 
-    # Echo and output
+    # Echo
     def _mark_column(self) -> None:
         if self._canon == self._head:
-            self._canon_column = self._column
+            self.screen.echo(Echo.BEGIN)
 
     def _echo(self, char: int) -> None:
-        self._queue_echo(char, False)
+        self.screen.echo(Echo.CARET if char in CONTROL and char != 9 and self._local(t.ECHOCTL) else Echo.PLAIN, char)
 
     def _echo_raw(self, data: bytes) -> None:
         for char in data:
-            self._queue_echo(char, True)
-
-    def _queue_echo(self, char: int, raw: bool) -> None:
-        if not self.stopped:
-            self._show(char, raw)
-        elif len(self._kept) < ECHO_LIMIT:
-            self._kept.append((char, raw))
-
-    def _show(self, char: int, raw: bool) -> None:
-        if len(self.output) >= OUTPUT_LIMIT + ECHO_LIMIT:
-            return
-        if not raw and char in _CONTROL and char != 9 and self._local(t.ECHOCTL):
-            self.output += bytes((94, char ^ 0o100))
-            self._column += 2
-        elif self.modes.oflag & t.OPOST:
-            self._process(char)
-        else:
-            self.output.append(char)
-
-    def write(self, data: bytes) -> int | None:
-        """Bring ``data`` to the screen, as the modes say: how much of it; None while there is no room."""
-        room = OUTPUT_LIMIT - len(self.output)
-        if self.stopped or (room <= 0 and data):
-            return None
-        if not self.modes.oflag & t.OPOST:
-            self.output += data[:room]
-            return min(room, len(data))
-        done = 0
-        for char in data:
-            if len(self.output) >= OUTPUT_LIMIT:
-                break
-            self._process(char)
-            done += 1
-        return done
-
-    def _process(self, char: int) -> None:
-        """Output processing (OPOST) of one character."""
-        oflag = self.modes.oflag
-        output = self.output
-        if char == 10:
-            if oflag & t.ONLRET:
-                self._column = 0
-            if oflag & t.ONLCR:
-                self._column = 0
-                output.append(13)
-            self._canon_column = self._column
-        elif char == 13:
-            if oflag & t.ONOCR and not self._column:
-                return
-            if oflag & t.OCRNL:
-                char = 10
-            if not oflag & t.OCRNL or oflag & t.ONLRET:
-                self._canon_column = self._column = 0
-        elif char == 9:
-            spaces = 8 - self._column % 8
-            self._column += spaces
-            if oflag & t.XTABS == t.XTABS:
-                output += b" " * spaces
-                return
-        elif char == 8:
-            self._column = max(0, self._column - 1)
-        elif char not in _CONTROL:
-            if oflag & t.OLCUC and (97 <= char < 123 or (0xE0 <= char < 0xFF and char != 0xF7)):
-                char -= 32
-            if not self._continues(char):
-                self._column += 1
-        output.append(char)
+            self.screen.echo(Echo.PLAIN, char)
