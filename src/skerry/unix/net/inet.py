@@ -42,6 +42,7 @@ class InetSocket(Socket):
         self.family = family
         self.local: Endpoint | None = None
         self.remote: Endpoint | None = None
+        self._automatic = False  # nobody asked for the port that it has
 
     @property
     def ports(self) -> Ports:
@@ -93,6 +94,14 @@ class InetSocket(Socket):
                 self.ports.bind(self, Endpoint(ANY_4 if self.family == sockets.AF_INET else ANY_6, 0))
             except LinuxError:
                 raise LinuxError(linux.EAGAIN) from None
+            self._automatic = True
+
+    def unbind(self) -> None:
+        """Give up a port that nobody asked for."""
+        if self._automatic:
+            self.ports.remove(self)
+            self.local = None
+            self._automatic = False
 
     def come_from(self, host: bytes) -> Endpoint:
         """Where something that is sent to ``host`` comes from: the address that the socket is bound to, or that of lo."""

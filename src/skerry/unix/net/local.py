@@ -57,9 +57,9 @@ class LocalSocket(Socket):
             self._named = inode
         else:
             names = self.system.network.local
-            if name in names:
+            if (self.kind, name) in names:
                 raise LinuxError(linux.EADDRINUSE)
-            names[name] = self
+            names[self.kind, name] = self
         self.name = name
 
     def bind_automatically(self) -> None:
@@ -67,7 +67,7 @@ class LocalSocket(Socket):
         names = self.system.network.local
         for number in range(1 << 20):
             name = b"\0%05x" % number
-            if name not in names:
+            if (self.kind, name) not in names:
                 self.bind(name, None)
                 return
         raise LinuxError(linux.ENOSPC)
@@ -81,7 +81,7 @@ class LocalSocket(Socket):
         if self._named is not None:
             self._named.socket = None
         elif self.name:
-            del self.system.network.local[self.name]
+            del self.system.network.local[self.kind, self.name]
 
 
 class LocalConnection(LocalSocket, ConnectionSocket):
@@ -130,7 +130,7 @@ class LocalConnection(LocalSocket, ConnectionSocket):
         return True
 
     def give_name_up(self) -> None:
-        if self.system.network.local.get(self.name) is self or self._named is not None:
+        if self.system.network.local.get((self.kind, self.name)) is self or self._named is not None:
             super().give_name_up()
 
     def send(
@@ -146,8 +146,9 @@ class LocalConnection(LocalSocket, ConnectionSocket):
             if not data:
                 return 0
             count = self.fits(len(data), queue.size, self.send_buffer)
-            if not count:
+            if count < len(data):
                 queue.blocked.add(self)
+            if not count:
                 return None
             data = data[:count]
             if rights:
@@ -164,7 +165,7 @@ class LocalConnection(LocalSocket, ConnectionSocket):
         peer.changed.wake()
         return len(data)
 
-    def receive(self, count: int, peek: bool) -> Received | None:
+    def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         if self.incoming:
             return self.take_in(count, peek)
         if not self.connected:
@@ -295,11 +296,11 @@ class LocalDatagram(LocalSocket):
         receiver.changed.wake()
         return len(data)
 
-    def receive(self, count: int, peek: bool) -> Received | None:
+    def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         if self.incoming:
             return self.incoming.record(count, peek)
         self.raise_error()
-        return END if self.shut & SHUT_READ else None
+        return END if waits and self.shut & SHUT_READ else None
 
     def poll(self) -> int:
         bits = linux.POLLERR if self.error else 0

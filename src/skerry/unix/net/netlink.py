@@ -122,7 +122,7 @@ class NetlinkSocket(Socket):
             self.incoming.append(Segment(data, self.peer_address(), (), (0, 0, 0)))
             self.changed.wake()
 
-    def receive(self, count: int, peek: bool) -> Received | None:
+    def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         return self.incoming.record(count, peek) if self.incoming else None
 
     def poll(self) -> int:

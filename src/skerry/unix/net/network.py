@@ -14,6 +14,6 @@ class Network:
     """The network inside a system. Nothing leads out of it."""
 
     def __init__(self) -> None:
-        self.local: dict[bytes, LocalSocket] = {}  # by abstract name
+        self.local: dict[tuple[int, bytes], LocalSocket] = {}  # by kind and abstract name
         self.tcp = Ports()
         self.udp = Ports()

@@ -100,7 +100,7 @@ def _has_level(socket: Socket, level: int) -> bool:
 def get(socket: Socket, level: int, option: int) -> bytes:
     """The value of an option, as getsockopt writes it. Raises EOPNOTSUPP (no such level), ENOPROTOOPT, ENOTCONN."""
     if not _has_level(socket, level):
-        raise LinuxError(linux.EOPNOTSUPP if not isinstance(socket, InetSocket) else linux.ENOPROTOOPT)
+        raise LinuxError(linux.EOPNOTSUPP)
     if level == _SOL:
         data = _get_general(socket, option)
         if data is not None:

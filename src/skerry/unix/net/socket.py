@@ -121,8 +121,10 @@ class Socket(OpenFile):
         """
         raise NotImplementedError
 
-    def receive(self, count: int, peek: bool) -> Received | None:
+    def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         """Bytes, or a record cut to ``count``; empty at the end; None where it would block.
+
+        ``waits``: the caller would wait; only then has a datagram socket that was shut down an end.
 
         Raises:
             LinuxError: ENOTCONN, ECONNRESET, ECONNREFUSED, EINVAL.
@@ -130,7 +132,7 @@ class Socket(OpenFile):
         raise NotImplementedError
 
     def read(self, count: int) -> bytes | None:
-        received = self.receive(count, False)
+        received = self.receive(count, False, not self.nonblocking)
         if received is None:
             return None
         received.drop_rights()
@@ -144,8 +146,8 @@ class Socket(OpenFile):
         if request == linux.FIONREAD:
             if self.listening:
                 raise LinuxError(linux.EINVAL)
-            stream = self.kind == linux.SOCK_STREAM
-            memory.write(argument, (self.incoming.length if stream else self.incoming.first_length).to_bytes(4, "little"))
+            whole = self.kind != linux.SOCK_DGRAM
+            memory.write(argument, (self.incoming.length if whole else self.incoming.first_length).to_bytes(4, "little"))
             return 0
         if request == sockets.SIOCOUTQ:
             memory.write(argument, self.unsent().to_bytes(4, "little"))

@@ -85,6 +85,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         if self.state is State.CONNECTED:
             return True
         self.shut = 0
+        self.unbind()
         raise LinuxError(self.take_error() or linux.ECONNABORTED)
 
     def _begin(self, to: Endpoint) -> None:
@@ -96,7 +97,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         assert self.local is not None
         self.local = self.come_from(host)
         self.remote = Endpoint(host, to.port)
-        self.error = self.shut = 0
+        self.error = 0
         self._told = self._ended = False
         self.incoming.clear()
         listener = self.ports.find(self.remote, lambda user: user.listening)
@@ -145,6 +146,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self.shut = self.error = 0
         self.remote = None
         self._told = True
+        self.unbind()
 
     # Data
     def send(
@@ -162,14 +164,15 @@ class TcpSocket(InetSocket, ConnectionSocket):
             return len(data)
         queue = peer.incoming
         count = self.fits(len(data), queue.length, self._window(peer))
-        if not count:
+        if count < len(data):
             queue.blocked.add(self)
+        if not count:
             return None
         queue.append_bytes(data if count == len(data) else data[:count], b"", None)
         peer.changed.wake()
         return count
 
-    def receive(self, count: int, peek: bool) -> Received | None:
+    def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         if self.incoming:
             return self.take_in(count, peek)
         if self._ended:
@@ -202,15 +205,16 @@ class TcpSocket(InetSocket, ConnectionSocket):
 
     # Ending
     def shut_down(self, bits: int) -> None:
+        was_connected = self.state is not State.CLOSED
         if self.listening and bits & SHUT_READ:
             self._stop_listening()
             self.state = State.CLOSED
-        elif self.state is not State.CONNECTED:
-            raise LinuxError(linux.ENOTCONN)
-        elif bits & SHUT_WRITE and self.peer is not None:
+        elif bits & SHUT_WRITE and not self.shut & SHUT_WRITE and self.peer is not None:
             self.peer.finish()
         self.shut |= bits
         self.changed.wake()
+        if not was_connected:
+            raise LinuxError(linux.ENOTCONN)  # and yet it is done, as in Linux
 
     def finish(self) -> None:
         """The other end will send no more."""

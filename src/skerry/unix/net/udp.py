@@ -50,6 +50,7 @@ class UdpSocket(InetSocket):
 
     def disconnect(self) -> None:
         self.remote = None
+        self.unbind()
         if self._bound_host is not None and self.local is not None:
             self.local = Endpoint(self._bound_host, self.local.port)
 
@@ -83,11 +84,11 @@ class UdpSocket(InetSocket):
             receiver.changed.wake()
         return len(data)
 
-    def receive(self, count: int, peek: bool) -> Received | None:
+    def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         self.raise_error()
         if self.incoming:
             return self.incoming.record(count, peek)
-        return END if self.shut & SHUT_READ else None
+        return END if waits and self.shut & SHUT_READ else None
 
     def poll(self) -> int:
         bits = WRITABLE | (linux.POLLERR if self.error else 0)
@@ -100,10 +101,10 @@ class UdpSocket(InetSocket):
         return bits
 
     def shut_down(self, bits: int) -> None:
-        if self.remote is None:
-            raise LinuxError(linux.ENOTCONN)
         self.shut |= bits
         self.changed.wake()
+        if self.remote is None:
+            raise LinuxError(linux.ENOTCONN)  # and yet it is done, as in Linux
 
     def close(self) -> None:
         self.ports.remove(self)

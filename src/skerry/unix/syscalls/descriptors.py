@@ -387,7 +387,7 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
         (files.close_on_exec.add if argument & linux.FD_CLOEXEC else files.close_on_exec.discard)(fd)
         return 0
     if command == linux.F_GETFL:
-        return file.flags | 0o100000
+        return file.flags | (0 if file.inode.mode & linux.S_IFMT == linux.S_IFSOCK else 0o100000)
     if command == linux.F_SETFL:
         file.flags = file.flags & ~_SETTABLE | argument & _SETTABLE
         return 0

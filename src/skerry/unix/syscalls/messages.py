@@ -23,7 +23,7 @@ from skerry.unix.net.local import LocalConnection, LocalDatagram, LocalSocket
 from skerry.unix.net.queue import PeerCredentials, Received
 from skerry.unix.net.socket import Destination, Socket
 from skerry.unix.net.tcp import TcpSocket
-from skerry.unix.syscalls.descriptors import STEP, gather, scatter, vector_at
+from skerry.unix.syscalls.descriptors import IOV_MAX, STEP, gather, scatter, vector_at
 from skerry.unix.syscalls.sockets import local_socket, read_address, socket_at, write_address
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _destination(thread: Thread, socket: Socket, data: bytes) -> Destination | N
             return None
         raise LinuxError(linux.EISCONN if socket.connected else linux.EOPNOTSUPP)
     if isinstance(socket, LocalDatagram):
-        return local_socket(thread, data)
+        return local_socket(thread, socket.kind, data)
     return socket.where(data) if isinstance(socket, InetSocket) else None
 
 
@@ -143,8 +143,15 @@ def _send_message(thread: Thread, socket: Socket, header: int, flags: int) -> Re
     name, name_size, vector, count, control, control_size, _ = memory.read_words(header, 7)
     rights, credentials = _control(thread, socket, memory.read(control, _control_length(control_size)) if control_size else b"")
     to = _destination(thread, socket, read_address(thread, name, min(name_size & 0xFFFFFFFF, 128))) if name else None
-    data = gather(thread, _cut(vector_at(thread, vector, count)))
+    data = gather(thread, _cut(_vector(thread, vector, count)))
     return _send(thread, socket, Message(data, to, rights, credentials), flags)
+
+
+def _vector(thread: Thread, address: int, count: int) -> list[tuple[int, int]]:
+    """The pieces of a message. Raises EMSGSIZE (too many), Fault."""
+    if count > IOV_MAX:
+        raise LinuxError(linux.EMSGSIZE)
+    return vector_at(thread, address, count)
 
 
 def _control_length(size: int) -> int:
@@ -228,7 +235,7 @@ def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Resu
         raise LinuxError(linux.EAGAIN)
     count = min(sum(length for _, length in target.vector), STEP)
     waits = not (flags & linux.MSG_DONTWAIT or socket.nonblocking)
-    received = socket.receive(count, bool(flags & linux.MSG_PEEK))
+    received = socket.receive(count, bool(flags & linux.MSG_PEEK), waits)
     if received is None:
         if not waits:
             raise LinuxError(linux.EAGAIN)
@@ -337,7 +344,7 @@ def _receive_message(thread: Thread, socket: Socket, header: int, flags: int) ->
     name, name_size, vector, count, control, control_size, _ = thread.process.memory.read_words(header, 7)
     if name and c_int(name_size) < 0:
         raise LinuxError(linux.EINVAL)
-    pieces = vector_at(thread, vector, count)
+    pieces = _vector(thread, vector, count)
     return _receive(thread, socket, Target(pieces, header, name, name_size & 0xFFFFFFFF, control, control_size), flags)
 
 

@@ -26,6 +26,7 @@ from skerry.unix.vfs import require
 if TYPE_CHECKING:
     from skerry.unix.inode import Inode
     from skerry.unix.process import Thread
+    from skerry.unix.vfs import Name
 
 Result = int | Coroutine[Any, Any, int]
 ADDRESS_MAX: Final = 128  # sizeof(struct sockaddr_storage)
@@ -60,7 +61,7 @@ def _make(thread: Thread, family: int, kind: int, protocol: int, flags: int) -> 
     """Raises EAFNOSUPPORT, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM (raw sockets)."""
     process = thread.process
     system = process.system
-    if not 0 < kind <= 10:
+    if kind > 10:
         raise LinuxError(linux.EINVAL)
     if family == linux.AF_UNIX:
         if protocol not in (0, linux.AF_UNIX):
@@ -150,17 +151,17 @@ def _bind_local(thread: Thread, socket: LocalSocket, data: bytes) -> None:
             socket.bind_automatically()
         return
     name = local_name(data)
+    place = walk(thread, AT_FDCWD_WORD, name, False) if name[0] else None
+    if place is not None and place.inode is not None:
+        raise LinuxError(linux.EADDRINUSE)
     if socket.name:
         raise LinuxError(linux.EINVAL)
-    socket.bind(name, _make_name(thread, name) if name[0] else None)
+    socket.bind(name, _make_name(thread, place) if place is not None else None)
 
 
-def _make_name(thread: Thread, path: bytes) -> Inode:
-    """A socket in a file system. Raises EADDRINUSE, EACCES, EROFS, ENOENT, ENOTDIR."""
+def _make_name(thread: Thread, name: Name) -> Inode:
+    """A socket in a file system. Raises EACCES, EROFS."""
     process = thread.process
-    name = walk(thread, AT_FDCWD_WORD, path, False)
-    if name.inode is not None:
-        raise LinuxError(linux.EADDRINUSE)
     directory = name.directory
     who = process.credentials
     require(who, directory, linux.W_OK | linux.X_OK)
@@ -171,11 +172,11 @@ def _make_name(thread: Thread, path: bytes) -> Inode:
     return directory.create(name.name, mode, who.fsuid, who.fsgid, process.system.platform.realtime())
 
 
-def local_socket(thread: Thread, data: bytes) -> LocalSocket:
+def local_socket(thread: Thread, kind: int, data: bytes) -> LocalSocket:
     """Who has the name in a struct sockaddr_un. Raises EINVAL, ENOENT, EACCES, ECONNREFUSED."""
     name = local_name(data)
     if not name[0]:
-        found = thread.process.system.network.local.get(name)
+        found = thread.process.system.network.local.get((kind, name))
     else:
         inode = existing(thread, AT_FDCWD_WORD, name)
         require(thread.process.credentials, inode, linux.W_OK)
@@ -246,7 +247,7 @@ def sys_connect(thread: Thread, fd: int, address: int, size: int) -> Result:
 def _connect(thread: Thread, socket: Socket, data: bytes) -> bool:
     """Whether it is done; if not, ``socket.changed`` is woken when it may be."""
     if isinstance(socket, LocalConnection | LocalDatagram):
-        return socket.connect(local_socket(thread, data), thread.process)
+        return socket.connect(local_socket(thread, socket.kind, data), thread.process)
     if isinstance(socket, TcpSocket | UdpSocket):
         return socket.connect(socket.where(data), not socket.nonblocking)
     return True
