@@ -102,3 +102,57 @@ def test_two_systems_share_no_sleepers() -> None:
     wait(one, word, 0)
     assert other.call("futex", other.poke(bytes(4)), linux.FUTEX_WAKE, 1, 0, 0, 0) == 0
     assert one.result is None
+
+
+def own(program: Program, operation: int) -> None:
+    program.start("futex", program.word, operation, 0, 0, 0, 0)  # type: ignore[attr-defined]
+
+
+def owner(program: Program) -> int:
+    return int.from_bytes(program.peek(program.word, 4), "little") & linux.FUTEX_TID_MASK  # type: ignore[attr-defined]
+
+
+def test_owned_word_goes_to_the_longest_waiting(programs: list[Program]) -> None:
+    parent, first, second, third = programs
+    own(parent, linux.FUTEX_LOCK_PI)
+    assert owner(parent) == parent.thread.tid
+    for child in (first, second, third):
+        own(child, linux.FUTEX_LOCK_PI)
+    second.thread.process.static_priority = 5
+    for left, following in ((parent, second), (second, first), (first, third)):
+        own(left, linux.FUTEX_UNLOCK_PI)
+        assert owner(parent) == following.thread.tid
+        assert following.result == 0
+    own(third, linux.FUTEX_UNLOCK_PI)
+    assert int.from_bytes(parent.peek(parent.word, 4), "little") == 0  # type: ignore[attr-defined]
+    assert parent.unix.system.futexes.owners == {}
+
+
+def test_only_the_owner_unlocks(programs: list[Program]) -> None:
+    parent, child, *_ = programs
+    own(parent, linux.FUTEX_LOCK_PI)
+    own(child, linux.FUTEX_UNLOCK_PI)
+    assert child.result == -linux.EPERM
+    own(child, linux.FUTEX_TRYLOCK_PI)
+    assert child.result == -linux.EAGAIN
+
+
+def test_dead_owner_leaves_the_word_to_a_waiter(programs: list[Program]) -> None:
+    parent, child, *_ = programs
+    own(child, linux.FUTEX_LOCK_PI)
+    own(parent, linux.FUTEX_LOCK_PI)
+    assert parent.result is None
+    child.start("exit_group", 0)
+    assert parent.result == 0
+    value = int.from_bytes(parent.peek(parent.word, 4), "little")  # type: ignore[attr-defined]
+    assert value == parent.thread.tid | linux.FUTEX_OWNER_DIED | linux.FUTEX_WAITERS
+
+
+def test_waiter_for_several_is_told_which(programs: list[Program]) -> None:
+    parent, child, *_ = programs
+    address = parent.word  # type: ignore[attr-defined]
+    rows = b"".join(struct.pack("<QQII", 0, address + 4 * n, linux.FUTEX_32, 0) for n in range(3))
+    parent.start("futex_waitv", parent.poke(rows), 3, 0, 0, 0)
+    assert child.call("futex", address + 8, linux.FUTEX_WAKE, 1, 0, 0, 0) == 1
+    assert parent.result == 2
+    assert child.call("futex", address, linux.FUTEX_WAKE, 1, 0, 0, 0) == 0

@@ -2,7 +2,7 @@
 
 A private futex is named by its memory and address; one in a shared mapping of a file or of shared memory by the inode and offset behind it.
 
-Source: futex(2); robust futexes: Documentation/locking/robust-futex-ABI.rst.
+Source: futex(2).
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ from skerry.lib.coroutine import NEVER, WaitQueue, wait_any
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
+    from skerry.unix.futex_pi import Waiter
     from skerry.unix.memory import Memory
     from skerry.unix.process import Thread
 
 ANY: Final = 0xFFFFFFFF
-_ROBUST_LIMIT: Final = 2048
-_FUTEX_WAITERS: Final = 0x80000000
-_OWNER_DIED: Final = 0x40000000
-_TID_MASK: Final = 0x3FFFFFFF
 
 Key = tuple[object, int]
 
@@ -60,6 +57,7 @@ class Futexes:
 
     def __init__(self) -> None:
         self._sleepers: dict[Key, list[Sleeper]] = {}  # longest waiting first; no empty lists
+        self.owners: dict[Key, list[Waiter]] = {}  # who waits to own a word (futex_pi), likewise
 
     async def wait(self, key: Key, bits: int, deadline: int) -> int:
         """Sleep until woken; the caller has compared the word. Raises ETIMEDOUT, Interrupted."""
@@ -73,6 +71,22 @@ class Futexes:
         if not sleeper.woken:
             raise LinuxError(linux.ETIMEDOUT)
         return 0
+
+    async def wait_many(self, keys: list[Key], deadline: int) -> int:
+        """Sleep until one of several is woken; its index. The caller has compared the words. Raises ETIMEDOUT, Interrupted."""
+        sleepers = [Sleeper(key, ANY) for key in keys]
+        for sleeper in sleepers:
+            self._sleepers.setdefault(sleeper.key, []).append(sleeper)
+        try:
+            await wait_any([sleeper.queue for sleeper in sleepers], deadline)
+        finally:
+            for sleeper in sleepers:
+                if not sleeper.woken:
+                    self._forget(sleeper)
+        for index, sleeper in enumerate(sleepers):
+            if sleeper.woken:
+                return index
+        raise LinuxError(linux.ETIMEDOUT)
 
     def _forget(self, sleeper: Sleeper) -> None:
         sleepers = self._sleepers[sleeper.key]
@@ -108,33 +122,6 @@ class Futexes:
             self._sleepers.setdefault(target, []).append(sleeper)
             done += 1
         return done
-
-
-def release_robust(thread: Thread) -> None:
-    """A thread dies: the locks on its robust list are marked and one waiter each is woken. Raises Fault."""
-    if not thread.robust_list:
-        return
-    memory = thread.process.memory
-    head = thread.robust_list
-    entry, offset, pending = struct.unpack("<QqQ", memory.read(head, 24))
-    for _ in range(_ROBUST_LIMIT):
-        if entry == head:
-            break
-        following = int.from_bytes(memory.read(entry, 8), "little")
-        if entry != pending:
-            _mark_dead(thread, entry + offset)
-        entry = following
-    if pending:
-        _mark_dead(thread, pending + offset)
-
-
-def _mark_dead(thread: Thread, address: int) -> None:
-    memory = thread.process.memory
-    value = word(memory, address)
-    if value & _TID_MASK == thread.tid:
-        memory.write(address, ((value & _FUTEX_WAITERS) | _OWNER_DIED).to_bytes(4, "little"))
-        if value & _FUTEX_WAITERS:
-            thread.process.system.futexes.wake(memory, address, 1)
 
 
 def deadline_of(thread: Thread, timeout: int, absolute: bool, realtime: bool) -> int:

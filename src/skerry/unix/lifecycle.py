@@ -7,12 +7,13 @@ memory, and the context is given back when the child executes a program (in a sp
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
-from skerry.unix import accounting, futex, sessions, signals
+from skerry.unix import accounting, futex_pi, robust, sessions, signals
 from skerry.unix.errors import LinuxError
 from skerry.unix.pidfd import ProcessFile
 from skerry.unix.process import Borrowed, Place, Process, Thread
@@ -168,15 +169,15 @@ def _drop_thread(thread: Thread, status: int, memory_lives: bool) -> None:
     if thread.activity is not None:
         activity, thread.activity = thread.activity, None
         activity.cancel()
-    if memory_lives:
+    with suppress(Fault, LinuxError):
+        robust.release(thread)
+    with suppress(Fault, LinuxError):
+        futex_pi.release_all(thread)
+    if memory_lives and thread.clear_child_tid:
         memory = thread.process.memory
-        try:
-            futex.release_robust(thread)
-            if thread.clear_child_tid:
-                memory.write(thread.clear_child_tid, bytes(4))
-                thread.process.system.futexes.wake(memory, thread.clear_child_tid, 1)
-        except (Fault, LinuxError):
-            pass
+        with suppress(Fault, LinuxError):
+            memory.write(thread.clear_child_tid, bytes(4))
+            thread.process.system.futexes.wake(memory, thread.clear_child_tid, 1)
 
 
 def end_other_threads(thread: Thread) -> None:

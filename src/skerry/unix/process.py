@@ -149,6 +149,7 @@ class Thread:
         self.activity: Activity | None = None  # the system call that it is blocked in
         self.call = -1  # the number of the system call that it is in; -1: none, or not to be restarted
         self.restart = False  # that call was broken off and may be made again
+        self.restarts_always = False  # and is made again whatever the signal's handler says
         self.in_server = True  # its registers are ours; False: the program runs
         self.mask = 0  # blocked signals, bit n-1 for signal n
         self.saved_mask: int | None = None  # what sigsuspend and ppoll put back

@@ -256,9 +256,10 @@ def _settle_restart(thread: Thread, again: bool) -> None:
     """A call that was broken off is made again, or has failed with EINTR."""
     if thread.restart:
         thread.restart = False
-        if again:
+        if again or thread.restarts_always:
             thread.user.set(reg.RIP, thread.user.get(reg.RIP) - 2)
             thread.user.set(reg.RAX, thread.call)
+        thread.restarts_always = False
 
 
 def resume(thread: Thread) -> None:

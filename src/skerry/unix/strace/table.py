@@ -264,6 +264,7 @@ ROWS: Final[dict[str, Row]] = {
     "pidfd_send_signal": Row(FD, SIGNAL, events.SIGINFO, UNSIGNED),
     "pidfd_getfd": Row(FD, FD, UNSIGNED),
     "futex": Row(*commands.FUTEX),
+    "futex_waitv": Row(ADDRESS, WORD32, HEX, TIMESPEC, CLOCK),
     # Signals
     "rt_sigaction": Row(SIGNAL, events.SIGACTION, After(events.SIGACTION), SIZE),
     "rt_sigprocmask": Row(Named(names.SIGNAL_HOW), SIGNAL_SET, After(SIGNAL_SET), SIZE),

@@ -273,7 +273,7 @@ CALLS: Final = (
     Call(199, "fremovexattr"),
     Call(200, "tkill", signals.sys_tkill, FULL),
     Call(201, "time", time.sys_time, FULL),
-    Call(202, "futex", futex.sys_futex, PARTIAL, "no priority inheritance"),
+    Call(202, "futex", futex.sys_futex, PARTIAL, "owners inherit no priority; no FUTEX_WAIT_REQUEUE_PI"),
     Call(203, "sched_setaffinity", scheduling.sys_sched_setaffinity, PARTIAL, "checked, not obeyed"),
     Call(204, "sched_getaffinity", scheduling.sys_sched_getaffinity, FULL),
     Call(205, "set_thread_area"),
@@ -351,7 +351,7 @@ CALLS: Final = (
     Call(271, "ppoll", poll.sys_ppoll, FULL, restarts=False),
     Call(272, "unshare"),
     Call(273, "set_robust_list", process.sys_set_robust_list, FULL),
-    Call(274, "get_robust_list"),
+    Call(274, "get_robust_list", futex.sys_get_robust_list, FULL),
     Call(275, "splice", splice.sys_splice, FULL),
     Call(276, "tee"),
     Call(277, "sync_file_range"),
@@ -445,7 +445,7 @@ CALLS: Final = (
     Call(446, "landlock_restrict_self"),
     Call(447, "memfd_secret"),
     Call(448, "process_mrelease"),
-    Call(449, "futex_waitv"),
+    Call(449, "futex_waitv", futex.sys_futex_waitv, FULL),
     Call(450, "set_mempolicy_home_node"),
 )
 
