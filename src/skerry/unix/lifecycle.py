@@ -47,6 +47,7 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
         child = _clone_process(thread, flags, pid, exit_signal)
     child.name = thread.name
     child.mask = thread.mask
+    child.affinity = thread.affinity
     if not flags & linux.CLONE_VM or flags & linux.CLONE_VFORK:
         child.altstack = thread.altstack
     child.process.threads[pid] = child

@@ -156,6 +156,7 @@ class Thread:
         self.pending: list[SignalInfo] = []
         self.altstack = (0, linux.SS_DISABLE, 0)  # address, flags, size
         self.clear_child_tid = 0
+        self.affinity = 0  # processors that it may run on, bit n for number n; 0: all. Kept, not obeyed
         self.timer_slack = 50_000  # ns; kept, not obeyed
         self.robust_list = 0
         self.borrowed: Borrowed | None = None

@@ -158,20 +158,36 @@ def sys_sched_yield(thread: Thread) -> int:
 
 
 def sys_sched_getaffinity(thread: Thread, pid: int, size: int, address: int) -> int:
-    count = thread.process.system.platform.processors()
+    process = thread.process
+    count = process.system.platform.processors()
     if size % 8 or size * 8 < count:
         raise LinuxError(linux.EINVAL)
-    _process(thread, pid)
-    thread.process.memory.write(address, ((1 << count) - 1).to_bytes(8, "little"))
-    return 8
+    target = _affine(thread, pid)
+    needed = (count + 63) // 64 * 8
+    process.memory.write(address, (target.affinity or (1 << count) - 1).to_bytes(needed, "little"))
+    return needed
 
 
 def sys_sched_setaffinity(thread: Thread, pid: int, size: int, address: int) -> int:
     mask = int.from_bytes(thread.process.memory.read(address, min(size, 128)), "little")
-    if not mask & (1 << thread.process.system.platform.processors()) - 1:
+    target = _affine(thread, pid)
+    _own(thread, target.process)
+    mask &= (1 << thread.process.system.platform.processors()) - 1
+    if not mask:
         raise LinuxError(linux.EINVAL)
-    _own(thread, _process(thread, pid))
+    target.affinity = mask
     return 0
+
+
+def _affine(thread: Thread, tid: int) -> Thread:
+    """The thread whose affinity is meant; 0: the caller's. Raises ESRCH."""
+    if not tid:
+        return thread
+    for process in thread.process.system.processes.values():
+        found = process.threads.get(c_int(tid))
+        if found is not None:
+            return found
+    raise LinuxError(linux.ESRCH)
 
 
 def sys_getcpu(thread: Thread, processor: int, node: int) -> int:

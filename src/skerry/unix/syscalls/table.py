@@ -274,7 +274,7 @@ CALLS: Final = (
     Call(200, "tkill", signals.sys_tkill, FULL),
     Call(201, "time", time.sys_time, FULL),
     Call(202, "futex", futex.sys_futex, PARTIAL, "owners inherit no priority; no FUTEX_WAIT_REQUEUE_PI"),
-    Call(203, "sched_setaffinity", scheduling.sys_sched_setaffinity, PARTIAL, "checked, not obeyed"),
+    Call(203, "sched_setaffinity", scheduling.sys_sched_setaffinity, PARTIAL, "kept, not obeyed"),
     Call(204, "sched_getaffinity", scheduling.sys_sched_getaffinity, FULL),
     Call(205, "set_thread_area"),
     Call(206, "io_setup"),
