@@ -97,12 +97,12 @@ def use(task, names):
         finish(names.netname_check_in(f"name {n}", make_send(task), make_send(task)))
 """
     assert natives.ended(user(natives, server, CHECK_IN + source)) == ""
+    natives.run_until(lambda: server._message_call is not None and len(server.space.entries) <= before)  # told of every death
     look = """
 def use(task, names):
     assert code(names.netname_look_up("", "name 3")) == netname.NETNAME_NOT_CHECKED_IN
 """
     assert natives.ended(user(natives, server, look)) == ""
-    natives.run_until(lambda: server._message_call is not None and len(server.space.entries) <= before)
 
 
 def test_garbage_does_not_end_it(natives: Natives, server: NativeTask) -> None:
