@@ -89,7 +89,7 @@ def use(task, names):
 
 
 def test_a_name_dies_with_its_port_and_the_server_keeps_nothing(natives: Natives, server: NativeTask) -> None:
-    natives.run_until(lambda: server._message_call is not None and server.space.lookup(PORT).port.port_set is not None)
+    natives.run_until(lambda: server.waits and server.space.lookup(PORT).port.port_set is not None)
     before = len(server.space.entries)
     source = """
 def use(task, names):
@@ -97,7 +97,7 @@ def use(task, names):
         finish(names.netname_check_in(f"name {n}", make_send(task), make_send(task)))
 """
     assert natives.ended(user(natives, server, CHECK_IN + source)) == ""
-    natives.run_until(lambda: server._message_call is not None and len(server.space.entries) <= before)  # told of every death
+    natives.run_until(lambda: server.waits and len(server.space.entries) <= before)  # told of every death
     look = """
 def use(task, names):
     assert code(names.netname_look_up("", "name 3")) == netname.NETNAME_NOT_CHECKED_IN

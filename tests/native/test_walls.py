@@ -49,7 +49,7 @@ def main(channel):
 
 def test_it_holds_no_descriptors(natives: Natives) -> None:
     task = natives.start("def main(channel):\n    NativeTask(channel).receive(NativeTask(channel).reply_port())\n")
-    natives.run_until(lambda: task._message_call is not None)
+    natives.run_until(lambda: task.waits)
     natives.run_until(lambda: len(task.space.entries) >= 3)
     assert os.listdir(f"/proc/{task.process.pid}/fd") == []
 
@@ -110,13 +110,13 @@ def test_garbage_in_the_channel_is_an_answer_or_nothing(natives: Natives) -> Non
     """Whatever the words of the channel say at whatever time, the kernel stands."""
     chance = random.Random(7)
     task = natives.start("def main(channel):\n    NativeTask(channel).receive(NativeTask(channel).reply_port())\n")
-    natives.run_until(lambda: task._message_call is not None)
+    natives.run_until(lambda: task.waits)
     descriptor = os.dup(task.process.channel.descriptor)
     try:
         for _ in range(300):
             os.pwrite(descriptor, chance.randbytes(64), 0)
             number = mach.TRAP_MACH_MSG if chance.random() < 0.7 else chance.getrandbits(31)
-            os.pwrite(descriptor, number.to_bytes(4, "little", signed=True), 16)
+            os.pwrite(descriptor, number.to_bytes(4, "little", signed=True), 24)
             task.process.callback()
             natives.kernel.processor.run()
     finally:

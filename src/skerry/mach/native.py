@@ -22,7 +22,7 @@ from skerry.mach import right
 from skerry.mach import task as tasks
 from skerry.mach.emulation import Emulation
 from skerry.mach.errors import KernError
-from skerry.mach.ipc import MessageCall, mach_msg
+from skerry.mach.exchange import Exchange
 from skerry.mach.port import Port
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
@@ -53,11 +53,11 @@ class NativeTask(Task):
         Raises OSError, ValueError, MachineError.
         """
         self.last_words = ""
-        self._message_call: MessageCall | None = None
         self.process = template.spawn(self._rung, entry, source, arguments)
         space = NativeSpace(self.process)
         super().__init__(kernel, space, VmMap(space), Emulation())
         self._channel = self.process.channel
+        self._exchange = Exchange(self, self._channel, self._ended)
         if bootstrap is not None:
             self.special_ports[mach.TASK_BOOTSTRAP_PORT] = bootstrap
 
@@ -69,16 +69,7 @@ class NativeTask(Task):
         number, option, message, receive_size, receive_name, timeout, notify_name = request
         self.kernel.messages += 1
         if number == mach.TRAP_MACH_MSG:
-            self._message_call = mach_msg(
-                self,
-                message,
-                option,
-                self._ended,
-                receive_size=receive_size,
-                receive_name=receive_name,
-                timeout=timeout,
-                notify_name=notify_name,
-            )
+            self._exchange.begin(message, option, receive_size, receive_name, timeout, notify_name)
         elif number == mach.TRAP_LAST_WORDS:
             self.last_words = message[:4096].decode(errors="replace")
             self.kernel.task_died(self)
@@ -97,6 +88,11 @@ class NativeTask(Task):
             return mach.MACH_PORT_NULL
         return mach.MACH_PORT_NULL if number == mach.TRAP_MACH_THREAD_SELF else UNKNOWN_TRAP
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is in a mach_msg."""
+        return not self._exchange.finished
+
     def _name_for(self, port: Port) -> int:
         try:
             return self.space.copyout(RightKind.SEND, port)
@@ -106,7 +102,6 @@ class NativeTask(Task):
 
     def _ended(self, code: int, message: UserMessage | None) -> None:
         """Its mach_msg is over."""
-        self._message_call = None
         if not self.process.alive:
             return
         if message is None:
@@ -118,6 +113,6 @@ class NativeTask(Task):
 
     def terminate(self) -> None:
         """As every task; a mach_msg that it waits in ends first."""
-        if self.alive and self._message_call is not None:
-            self._message_call.interrupt()
+        if self.alive:
+            self._exchange.interrupt()
         super().terminate()

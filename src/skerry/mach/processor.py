@@ -49,6 +49,11 @@ class Processor:
         self._ready: deque[Callable[[], None]] = deque()
         self._running = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be continued."""
+        return not self._ready
+
     def make_ready(self, continuation: Callable[[], None]) -> None:
         """Continue it when the operation that is under way is over."""
         if not self._ready and not self._running:

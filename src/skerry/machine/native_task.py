@@ -35,7 +35,8 @@ class NativeProcess:
         self.alive = False
         self._bell = machine.add_bell(self)
         try:
-            self.channel = _channel.make(machine.doorbell, self._bell, SPIN_TICKS if machine.processors > 1 else 0)
+            spin = SPIN_TICKS if machine.processors > 1 else 0
+            self.channel = _channel.make(machine.doorbell, self._bell, spin, len(machine.guest_processors))
         except OSError:
             machine.remove_bell(self._bell)
             raise

@@ -42,9 +42,11 @@
 struct words {
   uint32_t state, bell;
   uint64_t spin; /* ticks of the time-stamp counter */
+  uint32_t processors, pad;
   int32_t number; /* of the trap: abi/mach.py, TRAP_* */
   uint32_t option, send_size, receive_size, receive_name, timeout, notify;
   uint32_t code, answer_size; /* the answer */
+  uint32_t yield; /* 1: another native task wants the processor, do not spin */
 };
 
 typedef struct {
@@ -58,6 +60,14 @@ typedef struct {
 
 static Channel *last_caller; /* only to be compared */
 static unsigned running;     /* native tasks that the kernel has answered and that have not called since */
+static unsigned processors;  /* that they share */
+
+static void set_running(Channel *c, int runs) {
+  running += runs - c->runs;
+  c->runs = runs;
+  if (c->doorbell)
+    __atomic_store_n(&c->doorbell->channels_running, running, __ATOMIC_RELAXED);
+}
 
 static long futex(uint32_t *word, int operation, uint32_t value) {
   return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
@@ -116,10 +126,8 @@ static PyObject *channel_take(Channel *c, PyObject *Py_UNUSED(ignored)) {
   if (!message)
     return NULL;
   c->owes = 1;
-  running -= c->runs;
-  c->runs = 0;
+  set_running(c, 0);
   last_caller = c;
-  __atomic_store_n(&c->doorbell->channels_crowded, running != 0, __ATOMIC_RELAXED);
   return Py_BuildValue("(iINIIII)", w.number, w.option, message, w.receive_size, w.receive_name, w.timeout, w.notify);
 }
 
@@ -141,19 +149,19 @@ static PyObject *channel_answer(Channel *c, PyObject *const *args, Py_ssize_t co
   w->code = code;
   w->answer_size = size;
   c->owes = 0;
-  if (last_caller != c || running) /* another one may be spinning where this one will run */
-    __atomic_store_n(&c->doorbell->channels_crowded, 1, __ATOMIC_RELAXED);
-  running++;
-  c->runs = 1;
+  set_running(c, 1);
   if (__atomic_exchange_n(&w->state, RUNNING, __ATOMIC_SEQ_CST) == SLEEPING)
     futex(&w->state, FUTEX_WAKE, 1);
+  if (last_caller && last_caller != c && last_caller->owes && running >= processors) /* it may be spinning where this one is to run; told */
+    __atomic_store_n(&words_of(last_caller)->yield, 1, __ATOMIC_RELAXED);            /* after the wake, or its processor would fall asleep */
   Py_RETURN_TRUE;
 }
 
 /* close(): the kernel's end, when the task is gone */
 static PyObject *channel_close(Channel *c, PyObject *Py_UNUSED(ignored)) {
-  running -= c->runs;
-  c->runs = 0;
+  set_running(c, 0);
+  if (last_caller == c)
+    last_caller = NULL;
   if (c->area)
     munmap(c->area, AREA_SIZE);
   if (c->doorbell)
@@ -175,13 +183,15 @@ static PyObject *channel_image(Channel *c, PyObject *Py_UNUSED(ignored)) {
 static void call(Channel *c) {
   struct words *w = words_of(c);
   struct doorbell *d = c->doorbell;
+  int alone = __atomic_load_n(&d->channels_running, __ATOMIC_RELAXED) <= w->processors;
+  w->yield = 0;
   __atomic_store_n(&w->state, CALLING, __ATOMIC_SEQ_CST);
   __atomic_fetch_or(&d->calling[w->bell / 64 % (SYSTEM_CHANNELS / 64)], 1ull << w->bell % 64, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
     futex(&d->sleeping, FUTEX_WAKE, 1);
-  if (w->spin) {
+  if (w->spin && alone) {
     uint64_t end = __rdtsc() + w->spin;
-    while (__rdtsc() < end && !__atomic_load_n(&d->channels_crowded, __ATOMIC_RELAXED) && !__atomic_load_n(&d->crowded, __ATOMIC_RELAXED)) {
+    while (__rdtsc() < end && !__atomic_load_n(&w->yield, __ATOMIC_RELAXED) && !__atomic_load_n(&d->crowded, __ATOMIC_RELAXED)) {
       if (__atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == RUNNING)
         return;
       _mm_pause();
@@ -263,8 +273,6 @@ static PyMemberDef channel_members[] = {
 };
 
 static void channel_dealloc(Channel *c) {
-  if (last_caller == c)
-    last_caller = NULL;
   PyObject *ignored = channel_close(c, NULL);
   Py_XDECREF(ignored);
   PyObject_Free(c);
@@ -289,12 +297,12 @@ static Channel *new_channel(void) {
   return c;
 }
 
-/* make(doorbell, bell, spin ticks) -> Channel: the kernel's end of a new one */
+/* make(doorbell, bell, spin ticks, processors) -> Channel: the kernel's end of a new one */
 static PyObject *make(PyObject *Py_UNUSED(module), PyObject *args) {
   int doorbell;
   unsigned bell;
   unsigned long long spin;
-  if (!PyArg_ParseTuple(args, "iIK", &doorbell, &bell, &spin))
+  if (!PyArg_ParseTuple(args, "iIKI", &doorbell, &bell, &spin, &processors))
     return NULL;
   Channel *c = new_channel();
   if (!c)
@@ -312,6 +320,7 @@ static PyObject *make(PyObject *Py_UNUSED(module), PyObject *args) {
   }
   words_of(c)->bell = bell;
   words_of(c)->spin = spin;
+  words_of(c)->processors = processors;
   return (PyObject *)c;
 }
 
@@ -397,7 +406,7 @@ static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *memory) {
 }
 
 static PyMethodDef functions[] = {
-    {"make", make, METH_VARARGS, "make(doorbell, bell, spin): the kernel's end of a new channel."},
+    {"make", make, METH_VARARGS, "make(doorbell, bell, spin, processors): the kernel's end of a new channel."},
     {"attach", attach, METH_VARARGS, "attach(channel, doorbell): the task's end."},
     {"follow", follow, METH_O, "Die with the parent; False if it is not the one that it was."},
     {"isolate", isolate, METH_NOARGS, "Empty namespaces and an empty root; whether the host allowed it."},

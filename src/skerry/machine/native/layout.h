@@ -69,7 +69,7 @@ struct doorbell {
   uint32_t pad2[15];
   uint64_t ready[SYSTEM_CONTEXTS / 64]; /* a bit for each context that has trapped */
   uint64_t calling[SYSTEM_CHANNELS / 64]; /* a bit for each channel that holds a kernel call */
-  uint32_t channels_crowded; /* 1: other native tasks want the processor, do not spin */
+  uint32_t channels_running; /* native tasks that the kernel has answered and that have not called since */
   uint32_t pad3;
 };
 
