@@ -78,3 +78,53 @@ def test_processors_are_told_the_same_everywhere(program: Program) -> None:
     assert read(program, b"/proc/cpuinfo").count(b"processor\t:") == 2
     assert read(program, b"/proc/stat").count(b"\ncpu") == 2
     assert program.call("open", b"/sys/devices/system/cpu/online", linux.O_WRONLY, 0) == -linux.EROFS
+
+
+def test_priority_and_exit_signal_are_in_stat(program: Program) -> None:
+    assert program.call("setpriority", 0, 0, 7) == 0
+    fields = read(program, b"/proc/self/stat").rpartition(b") ")[2].split()
+    assert [int(fields[n - 3]) for n in (18, 19, 38)] == [27, 7, linux.SIGCHLD]
+
+
+def test_a_thread_has_a_directory_of_its_own(program: Program) -> None:
+    flags = linux.CLONE_VM | linux.CLONE_FS | linux.CLONE_FILES | linux.CLONE_SIGHAND | linux.CLONE_THREAD
+    tid = program.call("clone", flags, 0, 0, 0, 0)
+    assert program.call("prctl", linux.PR_SET_NAME, b"leader", 0, 0, 0) == 0
+    process = program.thread.process
+    process.threads[tid].name = b"helper"
+    assert read(program, b"/proc/self/task/%d/comm" % tid) == b"helper\n"
+    assert read(program, b"/proc/self/task/%d/stat" % tid).startswith(b"%d (helper) " % tid)
+    assert b"\nTgid:\t%d\n" % process.pid in read(program, b"/proc/self/task/%d/status" % tid)
+    assert read(program, b"/proc/self/comm") == b"leader\n"
+    assert program.call("open", b"/proc/self/task/%d/task" % tid, linux.O_RDONLY, 0) == -linux.ENOENT
+
+
+def test_children_are_listed(program: Program) -> None:
+    pids = [program.fork().thread.process.pid for _ in range(2)]
+    me = program.thread.process.pid
+    assert read(program, b"/proc/%d/task/%d/children" % (me, me)) == b"%d %d " % tuple(pids)
+
+
+def test_open_files_say_position_flags_and_what_they_are(program: Program) -> None:
+    fd = program.call("open", b"/f", linux.O_RDWR | linux.O_CREAT | linux.O_CLOEXEC, 0o600)
+    program.call("write", fd, program.poke(b"12345"), 5)
+    assert read(program, b"/proc/self/fdinfo/%d" % fd).startswith(b"pos:\t5\nflags:\t02100002\n")
+    child = program.fork().thread.process.pid
+    fd = program.call("pidfd_open", child, 0)
+    assert b"\nPid:\t%d\n" % child in read(program, b"/proc/self/fdinfo/%d" % fd)
+
+
+def test_environment_is_for_the_owner_alone(program: Program) -> None:
+    child = program.fork()
+    assert child.call("setuid", 1000) == 0
+    assert child.call("open", b"/proc/%d/environ" % program.thread.process.pid, linux.O_RDONLY, 0) == -linux.EACCES
+    assert child.call("open", b"/proc/self/environ", linux.O_RDONLY, 0) >= 0
+
+
+def test_system_v_objects_are_listed(program: Program) -> None:
+    assert program.call("shmget", 7, 5000, 0o1640) == 0
+    assert program.call("semget", 8, 3, 0o1600) == 0
+    assert program.call("msgget", 9, 0o1600) == 0
+    assert read(program, b"/proc/sysvipc/shm").splitlines()[1].split()[:4] == [b"7", b"0", b"640", b"5000"]
+    assert read(program, b"/proc/sysvipc/sem").splitlines()[1].split()[:4] == [b"8", b"0", b"600", b"3"]
+    assert read(program, b"/proc/sysvipc/msg").splitlines()[1].split()[:3] == [b"9", b"0", b"600"]

@@ -218,10 +218,12 @@ def _write_stack(process: Process, memory: Memory, program: Program, environment
         (linux.AT_MINSIGSTKSZ, 3632),
     ]
     words = [len(arguments), *arguments, 0, *variables, 0]
+    first = len(words)
     for key, value in auxiliary:
         if value or key != linux.AT_SYSINFO_EHDR:
             words += (key, value)
     words += (linux.AT_NULL, 0)
+    process.auxiliary = struct.pack(f"<{len(words) - first}Q", *words[first:])
     stack = (strings_at - 8 * len(words)) & ~15
     if STACK_TOP - stack > ARGUMENT_LIMIT:
         raise LinuxError(linux.E2BIG)

@@ -157,6 +157,10 @@ class OpenFile(LockOwner):
         """fsync: raises EINVAL where it has no meaning."""
         raise LinuxError(linux.EINVAL)
 
+    def information(self) -> bytes:
+        """What /proc/PID/fdinfo says beyond what every file has."""
+        return b""
+
     def hold(self) -> None:
         """One more descriptor or mapping refers to this description."""
         self.recall()

@@ -40,8 +40,8 @@ class ProcessFile(OpenFile):
             raise LinuxError(linux.ESRCH)
         return process
 
-    def info(self) -> bytes:
-        """What /proc/PID/fdinfo says beyond position and flags: -1 once the process is gone."""
+    def information(self) -> bytes:
+        """The process's number: -1 once it is gone."""
         process = self.process
         pid = process.pid if process.system.processes.get(process.pid) is process else -1
         return b"Pid:\t%d\nNSpid:\t%d\n" % (pid, pid)

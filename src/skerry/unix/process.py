@@ -98,6 +98,7 @@ class Process:
         self.executable: Inode | None = parent.executable if parent else None
         self.executable_path: bytes = parent.executable_path if parent else b""
         self.arguments: list[bytes] = list(parent.arguments) if parent else []
+        self.auxiliary: bytes = parent.auxiliary if parent else b""  # the auxiliary vector of its program
         self.environment: list[bytes] = list(parent.environment) if parent else []
         self.exit_signal = linux.SIGCHLD
         self.exit_status: int | None = None  # as wait4 says it, once dead

@@ -12,16 +12,19 @@ from skerry.abi import linux
 from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
-from skerry.unix.fs import proctext
+from skerry.unix.fs import procdetail, proctext
 from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.inode import Inode
 from skerry.unix.memory import PAGE
 from skerry.unix.process import Process, System, Thread
 from skerry.unix.syscalls.system import RELEASE
+from skerry.unix.sysv import msg, sem, shm
+from skerry.unix.sysv.identifiers import MOST
 from skerry.unix.vfs import path_of
 
 PROC_MAGIC: Final = 0x9FA0
+_PRIVATE: Final = (b"environ", b"auxv")  # for who may trace the process
 _DELETED: Final = b" (deleted)"
 _FILE_SYSTEMS: Final = b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\toverlay\n"
 
@@ -64,6 +67,18 @@ class Proc:
             b"sys/vm/swappiness": lambda: b"60\n",
             b"sys/fs/file-max": lambda: b"1048576\n",
             b"sys/fs/nr_open": lambda: b"1048576\n",
+            b"sys/fs/file-nr": lambda: b"%d\t0\t1048576\n" % sum(len(p.files.files) for p in system.processes.values()),
+            b"sys/kernel/shmmax": lambda: b"%d\n" % shm.LARGEST,
+            b"sys/kernel/shmall": lambda: b"%d\n" % (shm.LARGEST >> 12),
+            b"sys/kernel/shmmni": lambda: b"%d\n" % MOST,
+            b"sys/kernel/sem": lambda: b"%d\t%d\t%d\t%d\n" % (sem.SET_MAX, sem.ALL_MAX, sem.OPERATIONS_MAX, MOST),
+            b"sys/kernel/msgmax": lambda: b"%d\n" % msg.MESSAGE_MAX,
+            b"sys/kernel/msgmnb": lambda: b"%d\n" % msg.QUEUE_BYTES,
+            b"sys/kernel/msgmni": lambda: b"%d\n" % MOST,
+            b"sys/kernel/core_pattern": lambda: b"core\n",
+            b"sysvipc/shm": lambda: procdetail.shared_segments(system),
+            b"sysvipc/sem": lambda: procdetail.semaphore_sets(system),
+            b"sysvipc/msg": lambda: procdetail.message_queues(system),
             b"sys/fs/pipe-max-size": lambda: b"1048576\n",
         }
         self._boot_id = self._uuid()
@@ -83,17 +98,18 @@ class Proc:
             return GeneratedLink(self.fs, lambda thread: b"%d" % (thread.process.pid if thread else 0), lambda t: self._process(t.process))
         if name == b"thread-self":
             target: Callable[[Thread | None], bytes] = lambda t: b"%d/task/%d" % (t.process.pid, t.tid) if t else b""  # noqa: E731
-            return GeneratedLink(self.fs, target, lambda t: self._process(t.process))
+            return GeneratedLink(self.fs, target, lambda t: self._process(t.process, t))
         if name == b"mounts":
             return GeneratedLink(self.fs, lambda thread: b"self/mounts")
         process = self.system.processes.get(int(name)) if name.isdigit() else None
         return self._process(process) if process is not None else None
 
-    def _process(self, process: Process) -> GeneratedDirectory:
+    def _process(self, process: Process, thread: Thread | None = None) -> GeneratedDirectory:
+        """/proc/PID; with ``thread``, /proc/PID/task/TID."""
         files: dict[bytes, Callable[[], bytes]] = {
             b"maps": lambda: process.memory.text() + _vdso(process.system.platform.clock_page()),
-            b"status": lambda: proctext.status(process),
-            b"stat": lambda: proctext.process_stat(process),
+            b"status": lambda: proctext.status(process, thread),
+            b"stat": lambda: proctext.process_stat(process, thread),
             b"statm": lambda: proctext.statm(process),
             b"cmdline": lambda: b"".join(a + b"\0" for a in process.arguments),
             b"environ": lambda: b"".join(e + b"\0" for e in process.environment),
@@ -106,9 +122,13 @@ class Proc:
             b"cgroup": lambda: b"0::/\n",
             b"loginuid": lambda: b"4294967295\n",
             b"coredump_filter": lambda: b"00000033\n",
+            b"smaps_rollup": lambda: procdetail.memory_sum(process),
+            b"auxv": lambda: process.auxiliary,
         }
+        if thread is not None:
+            files[b"children"] = lambda: procdetail.children(process)
         writable: dict[bytes, tuple[Callable[[], bytes], Callable[[bytes], None]]] = {
-            b"comm": (lambda: proctext.leader(process).name + b"\n" if process.threads else b"\n", lambda data: _rename(process, data)),
+            b"comm": (lambda: _named(process, thread), lambda data: _rename(process, thread, data)),
             b"oom_score_adj": (lambda: b"%d\n" % process.oom_score_adjustment, lambda data: _adjust(process, data)),
         }
         links: dict[bytes, tuple[Callable[[Thread | None], bytes], Callable[[Thread], Inode | None]]] = {
@@ -116,21 +136,42 @@ class Proc:
             b"cwd": (lambda _: path_of(process.place.cwd, process.place.root), lambda _: process.place.cwd),
             b"root": (lambda _: b"/", lambda _: process.place.root),
         }
-        names = [*files, *writable, *links, b"fd", b"task"]
+        names = [*files, *writable, *links, b"fd", b"fdinfo", b"ns", *([b"task"] if thread is None else [])]
 
         def make(name: bytes) -> Inode | None:
             if name in files:
-                return GeneratedFile(self.fs, files[name])
+                file = GeneratedFile(self.fs, files[name])
+                if name in _PRIVATE:
+                    file.mode, file.uid, file.gid = linux.S_IFREG | 0o400, process.credentials.euid, process.credentials.egid
+                return file
             if name in writable:
                 return GeneratedFile(self.fs, *writable[name])
             if name in links:
                 return GeneratedLink(self.fs, *links[name])
             if name == b"fd":
-                return GeneratedDirectory(self.fs, lambda: [b"%d" % fd for fd in sorted(process.files.files)], make_fd)
-            if name == b"task":
-                tasks: Callable[[bytes], Inode | None] = lambda n: self._process(process) if n in tids() else None  # noqa: E731
-                return GeneratedDirectory(self.fs, tids, tasks)
+                return GeneratedDirectory(self.fs, fds, make_fd)
+            if name == b"fdinfo":
+                return GeneratedDirectory(self.fs, fds, make_information)
+            if name == b"ns":
+                return GeneratedDirectory(self.fs, lambda: procdetail.NAMESPACES, make_namespace)
+            if name == b"task" and thread is None:
+                return GeneratedDirectory(self.fs, tids, make_task)
             return None
+
+        def fds() -> list[bytes]:
+            return [b"%d" % fd for fd in sorted(process.files.files)]
+
+        def make_information(name: bytes) -> Inode | None:
+            file = process.files.files.get(int(name)) if name.isdigit() else None
+            return GeneratedFile(self.fs, lambda: procdetail.file_information(process, int(name), file)) if file is not None else None
+
+        def make_namespace(name: bytes) -> Inode | None:
+            number = procdetail.NAMESPACES.get(name)
+            return GeneratedLink(self.fs, lambda _: b"%s:[%d]" % (name, number)) if number is not None else None
+
+        def make_task(name: bytes) -> Inode | None:
+            task = process.threads.get(int(name)) if name.isdigit() else None
+            return self._process(process, task) if task is not None else None
 
         def tids() -> list[bytes]:
             return [b"%d" % tid for tid in process.threads]
@@ -160,10 +201,19 @@ def _path_now(file: OpenFile) -> bytes:
     return file.path + _DELETED if gone else file.path
 
 
-def _rename(process: Process, name: bytes) -> None:
+def _named(process: Process, thread: Thread | None) -> bytes:
+    """comm."""
+    if thread is None and process.threads:
+        thread = proctext.leader(process)
+    return (thread.name if thread is not None else b"") + b"\n"
+
+
+def _rename(process: Process, thread: Thread | None, name: bytes) -> None:
     """A write to comm."""
-    if process.threads:
-        proctext.leader(process).name = name.rstrip(b"\n")[:15]
+    if thread is None and process.threads:
+        thread = proctext.leader(process)
+    if thread is not None:
+        thread.name = name.rstrip(b"\n")[:15]
 
 
 def _adjust(process: Process, text: bytes) -> None:

@@ -42,12 +42,13 @@ def leader(process: Process) -> Thread:
     return next(iter(process.threads.values()))
 
 
-def _state(process: Process) -> str:
+def _state(process: Process, thread: Thread | None = None) -> str:
     if process.exit_status is not None:
         return "Z"
     if process.stopped:
         return "T"
-    return "S" if all(t.activity is not None for t in process.threads.values()) else "R"
+    threads = process.threads.values() if thread is None else (thread,)
+    return "S" if all(t.activity is not None for t in threads) else "R"
 
 
 def _vector(signals: int) -> str:
@@ -62,24 +63,25 @@ def _name(process: Process) -> bytes:
     return leader(process).name if process.threads else process.executable_path.rsplit(b"/", 1)[-1][:15]
 
 
-def status(process: Process) -> bytes:
-    """/proc/PID/status."""
+def status(process: Process, thread: Thread | None = None) -> bytes:
+    """/proc/PID/status, or that of one thread."""
     who = process.credentials
     held = who.capabilities
     size, resident = process.memory.total() >> 10, _resident(process) >> 10
     count = process.system.platform.processors()
-    state = _state(process)
+    state = _state(process, thread)
     words = {"R": "running", "S": "sleeping", "T": "stopped", "Z": "zombie"}
-    blocked = leader(process).mask if process.threads else 0
+    name, pid = (thread.name, thread.tid) if thread else (_name(process), process.pid)
+    blocked = thread.mask if thread else leader(process).mask if process.threads else 0
     ignored = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler == 1)
     caught = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler > 1)
     rows = [
-        f"Name:\t{_name(process).decode(errors='replace')}",
+        f"Name:\t{name.decode(errors='replace')}",
         f"Umask:\t{process.place.umask:04o}",
         f"State:\t{state} ({words[state]})",
         f"Tgid:\t{process.pid}",
         "Ngid:\t0",
-        f"Pid:\t{process.pid}",
+        f"Pid:\t{pid}",
         f"PPid:\t{process.parent.pid if process.parent else INIT}",
         "TracerPid:\t0",
         f"Uid:\t{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}",
@@ -116,8 +118,8 @@ def span(count: int) -> str:
     return f"0-{count - 1}" if count > 1 else "0"
 
 
-def process_stat(process: Process) -> bytes:
-    """/proc/PID/stat: 52 fields."""
+def process_stat(process: Process, thread: Thread | None = None) -> bytes:
+    """/proc/PID/stat: 52 fields; or that of one thread, which differs in number, name and blocked signals."""
     terminal = process.terminal
     fields = [0] * 52
     fields[3] = process.parent.pid if process.parent else INIT
@@ -125,12 +127,15 @@ def process_stat(process: Process) -> bytes:
     fields[6], fields[7] = (terminal.device, terminal.foreground or -1) if terminal is not None else (0, -1)
     fields[13] = accounting.used(process) // TICK
     fields[15] = process.children_time_used // TICK
-    fields[17], fields[19] = 20, max(1, len(process.threads))
+    fields[17], fields[18], fields[19] = 20 + process.nice, process.nice, max(1, len(process.threads))
     fields[21] = process.started // TICK
     fields[22], fields[23], fields[24] = process.memory.total(), _resident(process) // PAGE, (1 << 64) - 1
-    fields[37] = linux.SIGCHLD
+    fields[31] = (thread.mask if thread else leader(process).mask if process.threads else 0) & (1 << 31) - 1
+    fields[37] = process.exit_signal
+    fields[39], fields[40] = process.static_priority, process.policy
     rest = " ".join(map(str, fields[3:]))
-    return b"%d (%s) %s %s\n" % (process.pid, _name(process), _state(process).encode(), rest.encode())
+    tid, name = (thread.tid, thread.name) if thread else (process.pid, _name(process))
+    return b"%d (%s) %s %s\n" % (tid, name, _state(process, thread).encode(), rest.encode())
 
 
 def statm(process: Process) -> bytes:
