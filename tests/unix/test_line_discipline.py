@@ -46,6 +46,7 @@ class Host:
         self.master, self.slave = os.openpty()
         os.set_blocking(self.master, False)
         os.set_blocking(self.slave, False)
+        self._shown = b""
 
     def close(self) -> None:
         os.close(self.slave)
@@ -64,6 +65,7 @@ class Host:
         for key in data:
             os.write(self.master, bytes((key,)))
             got += self.rest()
+            self._look()  # a signal character drops what is still on its way
         return got
 
     def rest(self) -> list[bytes]:
@@ -87,10 +89,13 @@ class Host:
     def flush(self, _: None) -> None:
         termios.tcflush(self.slave, termios.TCIFLUSH)
 
-    def shown(self) -> bytes:
-        data = b""
+    def _look(self) -> None:
         while select.select([self.master], [], [], 0)[0]:
-            data += os.read(self.master, 65536)
+            self._shown += os.read(self.master, 65536)
+
+    def shown(self) -> bytes:
+        self._look()
+        data, self._shown = self._shown, b""
         return data
 
 

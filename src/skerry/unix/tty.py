@@ -1,8 +1,8 @@
 """The line discipline of a terminal: what becomes of what is typed.
 
 It knows bytes and modes alone: what is to be seen goes to its ``screen``, and for a character that is a signal it calls ``signal``.
-Positions in the input are counted from the beginning of time, so that nothing moves when a reader takes some: what lies between ``_tail`` and
-``_canon`` are whole lines (canonical mode), what lies between ``_canon`` and the end can still be edited.
+Positions in the input are counted from the beginning of time, so that nothing moves when a reader takes some: what lies between
+``_tail`` and ``_canon`` are whole lines (canonical mode), what lies between ``_canon`` and the end can still be edited.
 
 Source: termios(3); drivers/tty/n_tty.c of Linux for what that leaves open (echo of control characters, erasing tabs, PARMRK).
 """
