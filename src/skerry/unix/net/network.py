@@ -17,3 +17,4 @@ class Network:
         self.local: dict[tuple[int, bytes], LocalSocket] = {}  # by kind and abstract name
         self.tcp = Ports()
         self.udp = Ports()
+        self.udplite = Ports()

@@ -16,12 +16,12 @@ from skerry.unix.net.inet import InetSocket
 from skerry.unix.net.interfaces import MTU
 from skerry.unix.net.local import LocalSocket
 from skerry.unix.net.socket import BUFFER, Socket
-from skerry.unix.net.tcp import TcpSocket
 
 _SOL: Final = linux.SOL_SOCKET
 _IP: Final = sockets.IPPROTO_IP
 _IP6: Final = sockets.IPPROTO_IPV6
 _TCP: Final = sockets.IPPROTO_TCP
+_LITE: Final = sockets.IPPROTO_UDPLITE
 _TIMES: Final = frozenset((sockets.SO_RCVTIMEO, sockets.SO_SNDTIMEO, sockets.SO_RCVTIMEO_NEW, sockets.SO_SNDTIMEO_NEW))
 _SECOND: Final = 1_000_000_000
 _SMALLEST: Final = {linux.SO_SNDBUF: 4608, linux.SO_RCVBUF: 2304}
@@ -71,6 +71,8 @@ _INITIAL: Final = {  # (level, option): the value while nobody has set another
     (_IP6, sockets.IPV6_RECVTCLASS): 0,
     (_IP6, sockets.IPV6_DONTFRAG): 0,
     (_IP6, sockets.IPV6_TCLASS): 0,
+    (_LITE, sockets.UDPLITE_SEND_CSCOV): 0,
+    (_LITE, sockets.UDPLITE_RECV_CSCOV): 0,
     (_TCP, sockets.TCP_NODELAY): 0,
     (_TCP, sockets.TCP_MAXSEG): MTU - 40 - 12,
     (_TCP, sockets.TCP_CORK): 0,
@@ -94,7 +96,7 @@ def _has_level(socket: Socket, level: int) -> bool:
         return True
     if not isinstance(socket, InetSocket):
         return False
-    return level == _IP or (level == _IP6 and socket.family == sockets.AF_INET6) or (level == _TCP and isinstance(socket, TcpSocket))
+    return level == _IP or level == socket.protocol or (level == _IP6 and socket.family == sockets.AF_INET6)
 
 
 def get(socket: Socket, level: int, option: int) -> bytes:

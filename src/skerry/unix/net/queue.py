@@ -19,6 +19,14 @@ MERGE: Final = 4096  # bytes up to which what comes is put behind the last segme
 PeerCredentials = tuple[int, int, int]  # pid, uid, gid
 
 
+class Packet(NamedTuple):
+    """What the headers of a datagram would have said, for who asks for it."""
+
+    host: bytes  # 16 bytes: where it was sent to
+    hops: int  # time to live
+    traffic_class: int
+
+
 class Received(NamedTuple):
     """What a read gets. ``rights`` are references that whoever holds this must install or release."""
 
@@ -27,6 +35,7 @@ class Received(NamedTuple):
     source: bytes = b""  # struct sockaddr; empty: none
     rights: tuple[OpenFile, ...] = ()
     credentials: PeerCredentials | None = None
+    packet: Packet | None = None
 
     def drop_rights(self) -> None:
         """Nobody takes them."""
@@ -40,13 +49,14 @@ END: Final = Received(b"", 0)  # nothing more will come
 class Segment:
     """Bytes that were sent by one call, and what came with them; ``rights`` hold references."""
 
-    __slots__ = ("credentials", "data", "rights", "source")
+    __slots__ = ("credentials", "data", "packet", "rights", "source")
 
     def __init__(self, data: bytes, source: bytes, rights: tuple[OpenFile, ...], credentials: PeerCredentials | None) -> None:
         self.data = data
         self.source = source
         self.rights = rights
         self.credentials = credentials
+        self.packet: Packet | None = None
 
 
 class ReceiveQueue:
@@ -99,7 +109,7 @@ class ReceiveQueue:
             self.segments.popleft()
             self.size -= len(first.data) + OVERHEAD
             self.wake_blocked()
-        return Received(first.data[:count], len(first.data), first.source, first.rights, first.credentials)
+        return Received(first.data[:count], len(first.data), first.source, first.rights, first.credentials, first.packet)
 
     def stream(self, count: int, peek: bool, one_sender: bool = False) -> Received:
         """Up to ``count`` bytes; there are some. It stops behind bytes that came with rights; ``one_sender``: and before another's."""

@@ -1,17 +1,19 @@
-"""UDP between sockets of this system: a datagram is in the receiver's queue at once, or lost where that is full.
+"""UDP, and UDP-Lite, between sockets of this system: a datagram is in the receiver's queue at once, or lost where that is full.
 
-Source: udp(7), RFC 768.
+Source: udp(7), udplite(7), RFC 768, RFC 3542.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux, sockets
 from skerry.unix.errors import LinuxError
-from skerry.unix.net.addresses import Endpoint, is_any, pack_endpoint, route
+from skerry.unix.net.addresses import Endpoint, is_any, is_mapped, pack_endpoint, route
 from skerry.unix.net.inet import InetSocket
-from skerry.unix.net.queue import END, OVERHEAD, PeerCredentials, Received, Segment
+from skerry.unix.net.interfaces import INDEX
+from skerry.unix.net.queue import END, OVERHEAD, Packet, PeerCredentials, Received, Segment
 from skerry.unix.net.socket import READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, WRITABLE, Destination
 
 if TYPE_CHECKING:
@@ -19,19 +21,30 @@ if TYPE_CHECKING:
     from skerry.unix.net.ports import Ports
     from skerry.unix.process import Process, System
 
+HOPS: Final = 64  # net.ipv4.ip_default_ttl
+_IP: Final = sockets.IPPROTO_IP
+_IP6: Final = sockets.IPPROTO_IPV6
+_OVERRIDES: Final = {
+    (_IP, sockets.IP_TTL): (_IP, sockets.IP_TTL),
+    (_IP, sockets.IP_TOS): (_IP, sockets.IP_TOS),
+    (_IP6, sockets.IPV6_HOPLIMIT): (_IP6, sockets.IPV6_UNICAST_HOPS),
+    (_IP6, sockets.IPV6_TCLASS): (_IP6, sockets.IPV6_TCLASS),
+}
 MAX_DATAGRAM: Final = 65507  # bytes: what an IPv4 packet holds beside its headers
 
 
 class UdpSocket(InetSocket):
     """A socket for datagrams; ``remote`` is the one that it is connected to."""
 
-    def __init__(self, system: System, creator: Process, flags: int, family: int) -> None:
-        super().__init__(system, creator, linux.SOCK_DGRAM, sockets.IPPROTO_UDP, flags, family)
+    def __init__(self, system: System, creator: Process, flags: int, family: int, protocol: int = sockets.IPPROTO_UDP) -> None:
+        super().__init__(system, creator, linux.SOCK_DGRAM, protocol, flags, family)
+        self.overrides: dict[tuple[int, int], int] = {}  # (level, option): what control messages say of the datagram that is sent
         self._bound_host: bytes | None = None  # what it was bound to before it was connected
 
     @property
     def ports(self) -> Ports:
-        return self.system.network.udp
+        network = self.system.network
+        return network.udp if self.protocol == sockets.IPPROTO_UDP else network.udplite
 
     @property
     def connected(self) -> bool:
@@ -80,9 +93,51 @@ class UdpSocket(InetSocket):
             if self.remote is not None:
                 self.fail(linux.ECONNREFUSED)
         elif receiver.incoming.size + len(data) + OVERHEAD <= receiver.receive_buffer:
-            receiver.incoming.append(Segment(data, pack_endpoint(receiver.family, source), (), None))
+            segment = Segment(data, pack_endpoint(receiver.family, source), (), None)
+            segment.packet = self._packet(host)
+            receiver.incoming.append(segment)
             receiver.changed.wake()
         return len(data)
+
+    def override(self, level: int, kind: int, contents: bytes) -> None:
+        """A control message about the datagram that is sent next. Raises EINVAL."""
+        option = _OVERRIDES.get((level, kind))
+        if option is None:
+            return
+        if len(contents) != 4:
+            raise LinuxError(linux.EINVAL)
+        (value,) = struct.unpack("<i", contents)
+        if not -1 <= value <= 0xFF:
+            raise LinuxError(linux.EINVAL)
+        if value >= 0:
+            self.overrides[option] = value
+
+    def _packet(self, host: bytes) -> Packet:
+        option = {**self.options, **self.overrides}.get
+        if is_mapped(host):
+            return Packet(host, option((_IP, sockets.IP_TTL), HOPS), option((_IP, sockets.IP_TOS), 0))
+        return Packet(host, option((_IP6, sockets.IPV6_UNICAST_HOPS), HOPS), option((_IP6, sockets.IPV6_TCLASS), 0))
+
+    def control(self, packet: Packet) -> list[tuple[int, int, bytes]]:
+        """Level, type and contents of the control messages that options of this socket ask for."""
+        found: list[tuple[int, int, bytes]] = []
+        option = self.options.get
+        host, hops, traffic_class = packet
+        if self.family == sockets.AF_INET6:
+            if option((_IP6, sockets.IPV6_RECVPKTINFO)):
+                found.append((_IP6, sockets.IPV6_PKTINFO, host + struct.pack("<i", INDEX)))
+            if option((_IP6, sockets.IPV6_RECVHOPLIMIT)):
+                found.append((_IP6, sockets.IPV6_HOPLIMIT, struct.pack("<i", hops)))
+            if option((_IP6, sockets.IPV6_RECVTCLASS)):
+                found.append((_IP6, sockets.IPV6_TCLASS, struct.pack("<i", traffic_class)))
+            return found
+        if option((_IP, sockets.IP_PKTINFO)):
+            found.append((_IP, sockets.IP_PKTINFO, struct.pack("<i", INDEX) + host[12:] * 2))
+        if option((_IP, sockets.IP_RECVTTL)):
+            found.append((_IP, sockets.IP_TTL, struct.pack("<i", hops)))
+        if option((_IP, sockets.IP_RECVTOS)):
+            found.append((_IP, sockets.IP_TOS, struct.pack("<B", traffic_class & 0xFF)))
+        return found
 
     def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         self.raise_error()

@@ -23,6 +23,7 @@ from skerry.unix.net.local import LocalConnection, LocalDatagram, LocalSocket
 from skerry.unix.net.queue import PeerCredentials, Received
 from skerry.unix.net.socket import Destination, Socket
 from skerry.unix.net.tcp import TcpSocket
+from skerry.unix.net.udp import UdpSocket
 from skerry.unix.syscalls.descriptors import IOV_MAX, STEP, gather, scatter, vector_at
 from skerry.unix.syscalls.sockets import local_socket, read_address, socket_at, write_address
 
@@ -129,6 +130,8 @@ async def _send_later(thread: Thread, socket: Socket, message: Message, done: in
 
 def sys_sendto(thread: Thread, fd: int, address: int, count: int, flags: int, target: int, size: int) -> Result:
     socket = socket_at(thread, fd)
+    if isinstance(socket, UdpSocket):
+        socket.overrides = {}
     to = _destination(thread, socket, read_address(thread, target, size)) if target else None
     data = thread.process.memory.read(address, min(count, STEP))
     return _send(thread, socket, Message(data, to, (), _own_credentials(thread)), flags)
@@ -174,7 +177,11 @@ def _control(thread: Thread, socket: Socket, data: bytes) -> tuple[tuple[OpenFil
     """The files and the credentials that control data names. Raises EINVAL, EBADF, EPERM (credentials of others), ESRCH."""
     rights: list[OpenFile] = []
     credentials = _own_credentials(thread)
-    if data and isinstance(socket, LocalSocket):
+    if isinstance(socket, UdpSocket):
+        socket.overrides = {}
+        for level, kind, contents in messages(data):
+            socket.override(level, kind, contents)
+    elif data and isinstance(socket, LocalSocket):
         for level, kind, contents in messages(data):
             if level != linux.SOL_SOCKET:
                 continue
@@ -306,6 +313,9 @@ def _deliver(thread: Thread, socket: Socket, target: Target, flags: int, receive
 def _put_control(thread: Thread, socket: Socket, control: ControlBuffer, flags: int, received: Received) -> None:
     if socket.passes_credentials and received.credentials is not None:
         control.put(linux.SOL_SOCKET, sockets.SCM_CREDENTIALS, struct.pack("<iII", *received.credentials))
+    if received.packet is not None and isinstance(socket, UdpSocket):
+        for level, kind, contents in socket.control(received.packet):
+            control.put(level, kind, contents)
     if not received.rights:
         return
     numbers: list[int] = []

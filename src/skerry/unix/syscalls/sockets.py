@@ -76,6 +76,8 @@ def _make(thread: Thread, family: int, kind: int, protocol: int, flags: int) -> 
             return TcpSocket(system, process, flags, family)
         if kind == linux.SOCK_DGRAM and protocol in (0, sockets.IPPROTO_UDP):
             return UdpSocket(system, process, flags, family)
+        if kind == linux.SOCK_DGRAM and protocol == sockets.IPPROTO_UDPLITE:
+            return UdpSocket(system, process, flags, family, protocol)
         if kind == linux.SOCK_DGRAM and protocol == sockets.IPPROTO_ICMP:
             raise LinuxError(linux.EACCES)
         if kind == sockets.SOCK_RAW:
