@@ -15,6 +15,7 @@ from pathlib import Path
 from sidebyside import ENVIRONMENT
 
 LIMIT = 20  # seconds to wait for a text
+OWN = {"TERM": "xterm", "PS1": "$ ", "HOME": "/nowhere", "LESSHISTFILE": "-", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
 Step = tuple[str, bytes]  # what is waited for, as a regular expression over what has come since the last step; what is typed then
 
 
@@ -32,7 +33,7 @@ class Session:
         self.pid, self.terminal = pty.fork()
         if not self.pid:
             os.chdir("/")
-            os.execvpe(command[0], list(command), {**ENVIRONMENT, "TERM": "xterm", "PS1": "$ ", "HOME": "/nowhere", "LESSHISTFILE": "-"})
+            os.execvpe(command[0], list(command), {**ENVIRONMENT, **OWN})
 
     def __enter__(self) -> Session:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import termios
+from pathlib import Path
 
 import pytest
 from sidebyside import HERE, needs
@@ -100,6 +101,37 @@ def test_the_command_is_a_job_of_the_shell_outside() -> None:
         s.wait_for(P)
         s.type(b"exit\n")
         assert s.end() == 0
+
+
+def test_reads_in_the_background_of_the_shell_outside() -> None:
+    """It stops, natively and inside, and goes on in the foreground."""
+    for command in (["cat"], in_skerry(["cat"])):
+        with Session(["bash", "--norc", "--noprofile", "--noediting"]) as s:
+            s.wait_for(P)
+            s.type(shlex.join(command).encode() + b" & wait %1; echo status $?\n")
+            s.wait_for(r"Stopped(.|\r|\n)*status 149\r\n\$ $")
+            s.type(b"fg\n")
+            s.wait_for("cat\r\n")
+            s.type(b"text\n")
+            s.wait_for("text\r\ntext\r\n")
+            s.type(b"\x04")
+            s.wait_for(P)
+            s.type(b"exit\n")
+            assert s.end() == 0
+
+
+def test_the_terminal_goes_away(tmp_path: Path) -> None:
+    """The program is hung up, and the command ends with it."""
+    program = ["sh", "-c", f"trap 'echo hup > {tmp_path}/told; exit 3' HUP; echo ready; while :; do sleep 0.05; done"]
+    command = in_skerry(program, tmp_path)
+    command[command.index(str(tmp_path))] += f":{tmp_path}:rw"
+    with Session(command) as s:
+        s.wait_for("ready")
+        os.close(s.terminal)
+        s.terminal = os.open(os.devnull, os.O_RDONLY)
+        assert os.waitstatus_to_exitcode(os.waitpid(s.pid, 0)[1]) == 3
+        s.pid = 0
+    assert (tmp_path / "told").read_text() == "hup\n"
 
 
 def test_no_terminal_no_tty() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import select
+import signal
 import stat
 import termios
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class Stream:
 
     def read(self, count: int) -> bytes | None:
         """Bytes; b"" at the end; None where it would block. Raises OSError."""
+        if self.is_terminal and os.tcgetpgrp(self._descriptor) != os.getpgrp():
+            os.kill(0, signal.SIGTTIN)  # what the host does to who reads in the background; a read that is continued would block
         if not self.readable():
             return None
         return os.read(self._descriptor, count)
