@@ -57,8 +57,8 @@ def is_orphaned(system: System, group: int, leaving: Process | None = None) -> b
             continue
         parent = process.parent
         if parent is None:
-            if process is system.first and system.on_stop is not None:
-                return False  # who gave the command can continue it
+            if process is system.first:
+                return False  # who gave the command is its parent
         elif parent.pgid != group and parent.sid == process.sid and parent.exit_status is None:
             return False
     return True

@@ -217,7 +217,9 @@ def deliver(thread: Thread) -> bool:
             if signo in IGNORED:
                 continue
             if signo in STOPS:
-                if signo != linux.SIGSTOP and sessions.is_orphaned(process.system, process.pgid):
+                system = process.system
+                nobody_continues = process is system.first and system.on_stop is None
+                if signo != linux.SIGSTOP and (nobody_continues or sessions.is_orphaned(system, process.pgid)):
                     continue
                 _settle_restart(thread, True)
                 lifecycle.stop_process(process, signo)
