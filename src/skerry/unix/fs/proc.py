@@ -12,7 +12,7 @@ from skerry.abi import linux
 from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
-from skerry.unix.fs import procdetail, proctext
+from skerry.unix.fs import procdetail, procnet, proctext
 from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.inode import Inode
@@ -52,6 +52,7 @@ class Proc:
             b"sys/kernel/cap_last_cap": lambda: b"40\n",
             b"sys/kernel/osrelease": lambda: RELEASE + b"\n",
             b"sys/kernel/ostype": lambda: b"Linux\n",
+            b"sys/kernel/domainname": lambda: system.domain + b"\n",
             b"sys/kernel/hostname": lambda: system.hostname + b"\n",
             b"sys/kernel/random/uuid": self._uuid,
             b"sys/kernel/random/entropy_avail": lambda: b"256\n",
@@ -82,6 +83,7 @@ class Proc:
             b"sys/fs/pipe-max-size": lambda: b"1048576\n",
         }
         self._boot_id = self._uuid()
+        self._files.update(procnet.files(system.network))
         self._tree = GeneratedTree(self.fs, self._files)
 
     def root(self) -> GeneratedDirectory:
@@ -118,7 +120,7 @@ class Proc:
             b"mountinfo": lambda: proctext.mountinfo(process.system),
             b"oom_score": lambda: b"0\n",
             b"wchan": lambda: b"0",
-            b"personality": lambda: b"00000000\n",
+            b"personality": lambda: b"%08x\n" % process.personality,
             b"cgroup": lambda: b"0::/\n",
             b"loginuid": lambda: b"4294967295\n",
             b"coredump_filter": lambda: b"00000033\n",

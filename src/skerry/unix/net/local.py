@@ -41,6 +41,7 @@ class LocalSocket(Socket):
         self.name = b""
         self.peer_credentials = NOBODY
         self._named: Inode | None = None
+        system.network.local_sockets.add(self)
 
     def local_address(self) -> bytes:
         return pack_local(self.name)

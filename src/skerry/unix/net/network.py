@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from skerry.unix.net.ports import Ports
 
@@ -15,6 +16,7 @@ class Network:
 
     def __init__(self) -> None:
         self.local: dict[tuple[int, bytes], LocalSocket] = {}  # by kind and abstract name
+        self.local_sockets: WeakSet[LocalSocket] = WeakSet()
         self.tcp = Ports()
         self.udp = Ports()
         self.udplite = Ports()

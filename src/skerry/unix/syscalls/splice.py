@@ -13,6 +13,7 @@ from skerry.abi import linux
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile, RegularFile
+from skerry.unix.net.socket import Socket
 from skerry.unix.pipe import PipeEnd
 from skerry.unix.syscalls.descriptors import STEP, limit_growth, write_bytes
 
@@ -49,7 +50,7 @@ def sys_sendfile(thread: Thread, out: int, source: int, address: int, count: int
     file, target = files[c_int(source)], files[c_int(out)]
     if not file.readable or not target.writable:
         raise LinuxError(linux.EBADF)
-    if isinstance(file, PipeEnd) or target.flags & linux.O_APPEND:
+    if isinstance(file, PipeEnd | Socket) or target.flags & linux.O_APPEND:
         raise LinuxError(linux.EINVAL)
     start = _offset(thread, address) if address else _position(file)
     data = file.read_at(min(count, STEP), start)
@@ -82,6 +83,8 @@ def sys_splice(thread: Thread, source: int, source_at: int, out: int, out_at: in
         raise LinuxError(linux.EINVAL)
     if (pipes[0] and source_at) or (pipes[1] and out_at):
         raise LinuxError(linux.ESPIPE)
+    if (isinstance(file, Socket) and source_at) or (isinstance(target, Socket) and out_at):
+        raise LinuxError(linux.EINVAL)
     if all(pipes) and file.inode is target.inode:
         raise LinuxError(linux.EINVAL)
     return _splice(thread, file, source_at, target, out_at, min(count, STEP), flags)
@@ -95,7 +98,7 @@ async def _splice(thread: Thread, file: OpenFile, source_at: int, target: OpenFi
             while not (room := _room(target)):
                 await _changed(target, flags)
             count = min(count, room)
-        if not isinstance(file, PipeEnd):
+        if not isinstance(file, PipeEnd | Socket):
             start = _offset(thread, source_at) if source_at else _position(file)
             data = file.read_at(count, start)
         else:
@@ -108,7 +111,7 @@ async def _splice(thread: Thread, file: OpenFile, source_at: int, target: OpenFi
         else:
             result = write_bytes(thread, target, data)
             done = result if isinstance(result, int) else await result
-        if not isinstance(file, PipeEnd):
+        if not isinstance(file, PipeEnd | Socket):
             _moved(thread, file, source_at, start + done)
         return done
     finally:
