@@ -121,6 +121,7 @@ class Process:
         self.dumpable = 1
         self.no_new_privileges = 0
         self.no_huge_pages: int = parent.no_huge_pages if parent else 0  # kept, not obeyed
+        self.personality: int = parent.personality if parent else 0
         self.oom_score_adjustment: int = parent.oom_score_adjustment if parent else 0
         self.subreaper = False
         self.death_signal = 0  # sent when the parent dies
@@ -183,6 +184,7 @@ class System:
         self.last_ino = 0
         self.last_cookie = 0  # of a move that inotify reported
         self.hostname = b"skerry"
+        self.domain = b"(none)"
         self.boot_time = platform.realtime()
         self.limits = Limits()
         self.first: Process | None = None

@@ -123,7 +123,40 @@ IPC_MODE: Final = Custom(
     lambda moment, word: f"{flags(word & 0o7000, names.IPC)}|0{word & 0o777:o}" if word & 0o7000 else f"0{word & 0o777:o}"
 )
 
+REFUSED: Final = (
+    "pivot_root",
+    "settimeofday",
+    "mount",
+    "umount2",
+    "swapon",
+    "swapoff",
+    "reboot",
+    "iopl",
+    "ioperm",
+    "init_module",
+    "delete_module",
+    "quotactl",
+    "clock_settime",
+    "kexec_load",
+    "perf_event_open",
+    "fanotify_init",
+    "open_by_handle_at",
+    "setns",
+    "finit_module",
+    "kexec_file_load",
+    "bpf",
+    "userfaultfd",
+    "open_tree",
+    "move_mount",
+    "fsopen",
+    "fspick",
+    "mount_setattr",
+    "quotactl_fd",
+    "syslog",
+)
 ROWS: Final[dict[str, Row]] = {
+    # What is refused, whatever the arguments are
+    **dict.fromkeys(REFUSED, Row()),
     # Descriptors
     "read": Row(FD, READ, SIZE),
     "write": Row(FD, Bytes(2), SIZE),
@@ -237,7 +270,17 @@ ROWS: Final[dict[str, Row]] = {
     "mlockall": Row(Flags(names.MLOCKALL)),
     "munlockall": Row(),
     "memfd_create": Row(TEXT, Flags(names.MEMFD)),
+    "mbind": Row(*RANGE, INT, ADDRESS, UNSIGNED, HEX),
+    "set_mempolicy": Row(INT, ADDRESS, UNSIGNED),
+    "get_mempolicy": Row(ADDRESS, ADDRESS, UNSIGNED, ADDRESS, HEX),
+    "move_pages": Row(INT, UNSIGNED, ADDRESS, ADDRESS, ADDRESS, HEX),
+    "process_vm_readv": Row(INT, ADDRESS, UNSIGNED, ADDRESS, UNSIGNED, HEX),
+    "process_vm_writev": Row(INT, ADDRESS, UNSIGNED, ADDRESS, UNSIGNED, HEX),
     # Processes
+    "kcmp": Row(INT, INT, INT, UNSIGNED, UNSIGNED),
+    "unshare": Row(HEX),
+    "sched_setattr": Row(INT, ADDRESS, UNSIGNED),
+    "sched_getattr": Row(INT, ADDRESS, UNSIGNED, UNSIGNED),
     "fork": Row(),
     "vfork": Row(),
     "clone": Row(*commands.CLONE),

@@ -123,6 +123,25 @@ def sys_mincore(thread: Thread, address: int, length: int, vector: int) -> int:
     return 0
 
 
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
+
+
+def sys_mlock2(thread: Thread, address: int, length: int, flags: int) -> int:
+    if flags & ~1:
+        raise LinuxError(linux.EINVAL)
+    return sys_mlock(thread, address, length)
+
+
+def sys_mlockall(thread: Thread, flags: int) -> int:
+    if not flags & (MCL_CURRENT | MCL_FUTURE) or flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT):
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
+def sys_munlockall(thread: Thread) -> int:
+    return 0
+
+
 def sys_mlock(thread: Thread, address: int, length: int) -> int:
     if length and thread.process.memory.find(address) is None:
         raise LinuxError(linux.ENOMEM)

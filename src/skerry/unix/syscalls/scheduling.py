@@ -12,6 +12,8 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
 
+ATTRIBUTES: Final = struct.Struct("<IIQiIQQQ")  # struct sched_attr, as it was at first
+ATTRIBUTES_NOW: Final = 56  # bytes; the limits of utilization at its end are zero
 REAL_TIME: Final = frozenset((linux.SCHED_FIFO, linux.SCHED_RR))
 ORDINARY: Final = frozenset((linux.SCHED_OTHER, linux.SCHED_BATCH, linux.SCHED_IDLE))
 IOPRIO_WHO_PROCESS: Final = 1
@@ -111,6 +113,40 @@ def _set(thread: Thread, process: Process, policy: int, priority: int) -> None:
     if policy in REAL_TIME and thread.process.credentials.euid:
         raise LinuxError(linux.EPERM)
     process.policy, process.static_priority = policy, priority
+
+
+def sys_sched_setattr(thread: Thread, pid: int, address: int, flags: int) -> int:
+    memory = thread.process.memory
+    if not address or flags or c_int(pid) < 0:
+        raise LinuxError(linux.EINVAL)
+    size = int.from_bytes(memory.read(address, 4), "little") or ATTRIBUTES.size
+    if size < ATTRIBUTES.size:
+        memory.write(address, ATTRIBUTES_NOW.to_bytes(4, "little"))
+        raise LinuxError(linux.E2BIG)
+    _, policy, _, nice, priority, *_ = ATTRIBUTES.unpack(memory.read(address, ATTRIBUTES.size))
+    process = _process(thread, pid)
+    if policy == linux.SCHED_DEADLINE:
+        raise LinuxError(linux.EPERM)
+    if policy not in REAL_TIME | ORDINARY:
+        raise LinuxError(linux.EINVAL)
+    _set(thread, process, policy, priority)
+    if policy in ORDINARY:
+        nice = min(max(nice, -20), 19)
+        if nice < process.nice and thread.process.credentials.euid:
+            raise LinuxError(linux.EPERM)
+        process.nice = nice
+    return 0
+
+
+def sys_sched_getattr(thread: Thread, pid: int, address: int, size: int, flags: int) -> int:
+    if not address or c_int(pid) < 0 or flags or not ATTRIBUTES.size <= size <= 4096:
+        raise LinuxError(linux.EINVAL)
+    process = _process(thread, pid)
+    nice = 0 if process.policy in REAL_TIME else process.nice
+    size = min(size, ATTRIBUTES_NOW)
+    packed = ATTRIBUTES.pack(size, process.policy, 0, nice, process.static_priority, 0, 0, 0)
+    thread.process.memory.write(address, packed.ljust(size, b"\0"))
+    return 0
 
 
 def sys_sched_setparam(thread: Thread, pid: int, address: int) -> int:

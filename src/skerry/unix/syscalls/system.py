@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RELEASE: Final = b"6.1.0-skerry"
 INFINITY: Final = linux.RLIM_INFINITY
+ADDR_NO_RANDOMIZE: Final = 0x0040000  # nothing is at random addresses anyway
 NR_OPEN: Final = 1048576  # /proc/sys/fs/nr_open
 DEFAULT_LIMITS: Final = {
     linux.RLIMIT_STACK: (8 << 20, INFINITY),
@@ -30,7 +31,8 @@ DEFAULT_LIMITS: Final = {
 
 
 def sys_uname(thread: Thread, address: int) -> int:
-    fields = (b"Linux", thread.process.system.hostname, RELEASE, b"#1 SMP Skerry", b"x86_64", b"(none)")
+    system = thread.process.system
+    fields = (b"Linux", system.hostname, RELEASE, b"#1 SMP Skerry", b"x86_64", system.domain)
     thread.process.memory.write(address, b"".join(field.ljust(65, b"\0") for field in fields))
     return 0
 
@@ -41,6 +43,15 @@ def sys_sethostname(thread: Thread, address: int, length: int) -> int:
     if length > 64:
         raise LinuxError(linux.EINVAL)
     thread.process.system.hostname = thread.process.memory.read(address, length)
+    return 0
+
+
+def sys_setdomainname(thread: Thread, address: int, length: int) -> int:
+    if thread.process.credentials.euid:
+        raise LinuxError(linux.EPERM)
+    if length > 64:
+        raise LinuxError(linux.EINVAL)
+    thread.process.system.domain = thread.process.memory.read(address, length)
     return 0
 
 
@@ -144,9 +155,13 @@ def sys_umask(thread: Thread, mask: int) -> int:
 
 
 def sys_personality(thread: Thread, value: int) -> int:
-    if value not in (0, 0xFFFFFFFF):
-        raise LinuxError(linux.EINVAL)
-    return 0
+    process = thread.process
+    before = process.personality
+    if value & 0xFFFFFFFF != 0xFFFFFFFF:
+        if value & ~ADDR_NO_RANDOMIZE:
+            raise LinuxError(linux.EINVAL)
+        process.personality = value
+    return before
 
 
 def sys_membarrier(thread: Thread, command: int, flags: int, processor: int) -> int:
