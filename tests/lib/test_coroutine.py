@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skerry.lib.coroutine import Interrupted, Loop, WaitQueue, Watch, sleep_until, wait_any
+from skerry.lib.coroutine import NEVER, Interrupted, Loop, WaitQueue, Watch, sleep_until, wait_any
 
 
 class Clock:
@@ -139,6 +139,22 @@ def test_interruption_before_the_start_ends_the_first_sleep() -> None:
     loop.run_ready()
     assert isinstance(log[0], Interrupted)
     assert not queue
+
+
+def test_cancelled_timers_are_forgotten() -> None:
+    clock, rung = Clock(), []
+    loop = Loop(clock)
+    kept = [loop.call_at(10**9 + n, lambda n=n: rung.append(n)) for n in range(3)]
+    for _ in range(10_000):
+        loop.call_at(10**15, lambda: rung.append(-1)).cancel()
+    assert len(loop._timers) < 1000
+    kept[0].cancel()
+    kept[0].cancel()
+    clock.now = 10**16
+    loop.run_ready()
+    kept[1].cancel()
+    assert rung == [1, 2]
+    assert loop.next_deadline() == NEVER
 
 
 def test_watch_hears_every_wake_until_it_is_cancelled() -> None:

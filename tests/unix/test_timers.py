@@ -78,6 +78,21 @@ def test_timers_end_with_their_process(program: Program) -> None:
     assert program.unix.loop.next_deadline() >= NEVER
 
 
+def test_alarm_that_comes_late_rings_once(program: Program) -> None:
+    program.call("rt_sigprocmask", linux.SIG_BLOCK, program.poke(struct.pack("<Q", 1 << (linux.SIGALRM - 1))), 0, 8)
+    program.call("setitimer", linux.ITIMER_REAL, program.poke(struct.pack("<4q", 0, 1, 0, 1)), 0)
+    program.unix.sleep(3600 * 1000 * MILLISECOND)
+    assert program.unix.loop.next_deadline() > program.unix.platform.monotonic()
+
+
+def test_alarms_end_with_their_process(program: Program) -> None:
+    child = program.fork()
+    child.call("alarm", 1000)
+    child.call("setitimer", linux.ITIMER_PROF, child.poke(struct.pack("<4q", 0, 0, 5, 0)), 0)
+    child.start("exit_group", 0)
+    assert program.unix.loop.next_deadline() >= NEVER
+
+
 def test_child_has_no_timers(program: Program) -> None:
     timer = create(program)
     assert program.fork().call("timer_delete", timer) == -linux.EINVAL

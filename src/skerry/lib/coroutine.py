@@ -18,6 +18,7 @@ from types import coroutine
 from typing import Any
 
 NEVER: int = 1 << 62  # a deadline, in nanoseconds, that does not come
+FEW_TIMERS: int = 100  # cancelled ones that may stay
 
 
 class Interrupted(Exception):
@@ -144,15 +145,18 @@ async def sleep_until(deadline: int) -> None:
 class Timer:
     """A callback that is due at a time; ordered by it."""
 
-    __slots__ = ("callback", "due")
+    __slots__ = ("_loop", "callback", "due")
 
-    def __init__(self, due: int, callback: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, due: int, callback: Callable[[], None]) -> None:
+        self._loop = loop
         self.due = due
-        self.callback: Callable[[], None] | None = callback
+        self.callback: Callable[[], None] | None = callback  # None: cancelled, or called
 
     def cancel(self) -> None:
         """Make the timer do nothing when it is due."""
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._loop.timer_cancelled()
 
     def __lt__(self, other: Timer) -> bool:
         return self.due < other.due
@@ -206,6 +210,7 @@ class Loop:
         self.clock = clock  # monotonic, in nanoseconds
         self._ready: deque[tuple[Activity, Any]] = deque()
         self._timers: list[Timer] = []
+        self._cancelled = 0  # of these
 
     def start(
         self, body: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None], interrupted: bool = False
@@ -225,9 +230,17 @@ class Loop:
 
     def call_at(self, due: int, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` at ``due`` (ns)."""
-        timer = Timer(min(due, NEVER), callback)
+        timer = Timer(self, min(due, NEVER), callback)
         heapq.heappush(self._timers, timer)
         return timer
+
+    def timer_cancelled(self) -> None:
+        """Forget cancelled timers when they are the most: a program can make and cancel far ones without end."""
+        self._cancelled += 1
+        if self._cancelled > FEW_TIMERS and 2 * self._cancelled > len(self._timers):
+            self._timers = [timer for timer in self._timers if timer.callback is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
 
     def run_ready(self) -> None:
         """Run what is due and what is ready, until nothing is."""
@@ -247,14 +260,18 @@ class Loop:
         timers = self._timers
         while timers and timers[0].callback is None:
             heapq.heappop(timers)
+            self._cancelled -= 1
         return timers[0].due if timers else NEVER
 
     def _run_timers(self) -> None:
         now = self.clock()
         while self._timers and self._timers[0].due <= now:
-            callback = heapq.heappop(self._timers).callback
+            timer = heapq.heappop(self._timers)
+            callback, timer.callback = timer.callback, None
             if callback is not None:
                 callback()
+            else:
+                self._cancelled -= 1
 
     def _step(self, activity: Activity, value: Any) -> bool:
         """Run until the next sleep or the end; whether there is more to come."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.lib.coroutine import Timer
 from skerry.unix import signals
 
 if TYPE_CHECKING:
@@ -52,22 +53,26 @@ class ProcessorTimer:
         self.due = due
         self._process = process
         self._ring = ring
-        self._cancelled = False
-        self._look()
+        self._timer = self._next_look()
 
     def cancel(self) -> None:
-        self._cancelled = True
+        self._timer.cancel()
+
+    def _next_look(self) -> Timer:
+        """No earlier than all its threads together can have used what is left."""
+        process = self._process
+        left = self.due - used(process)
+        pause = max(left // max(len(process.threads), 1), TICK) if left > 0 else 0
+        return process.system.loop.call_at(process.system.platform.monotonic() + pause, self._look)
 
     def _look(self) -> None:
         process = self._process
-        if self._cancelled or process.exit_status is not None:
+        if process.exit_status is not None:
             return
-        left = self.due - used(process)
-        if left <= 0:
+        if used(process) >= self.due:
             self._ring()
-            return
-        loop = process.system.loop
-        loop.call_at(process.system.platform.monotonic() + max(left // max(len(process.threads), 1), TICK), self._look)
+        else:
+            self._timer = self._next_look()
 
 
 def limit(process: Process) -> None:

@@ -195,6 +195,7 @@ def end_other_threads(thread: Thread) -> None:
 
 
 def _cancel_timers(process: Process) -> None:
+    """Those of timer_create; alarms stay over an exec."""
     for timer in process.timers.values():
         timer.cancel()
     process.timers.clear()
@@ -210,6 +211,9 @@ def end_process(process: Process, status: int) -> None:
     memory = process.memory
     accounting.end(process)
     _cancel_timers(process)
+    for timer in (process.alarm_timer, process.limit_timer, *process.interval_timers.values()):
+        if timer is not None:
+            timer.cancel()
     shared = memory.references > 1
     borrowers = [thread for thread in process.threads.values() if thread.borrowed is not None]
     for thread in list(process.threads.values()):

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
-from skerry.lib.coroutine import Activity, Loop, WaitQueue
+from skerry.lib.coroutine import Activity, Loop, Timer, WaitQueue
 from skerry.unix.capabilities import of_user
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.futex import Futexes
@@ -117,6 +117,7 @@ class Process:
         self.static_priority: int = parent.static_priority if parent else 0
         self.alarm_due = 0  # ns; 0: none
         self.alarm_interval = 0
+        self.alarm_timer: Timer | None = None
         self.started = system.platform.monotonic()
         self.dumpable = 1
         self.no_new_privileges = 0

@@ -226,15 +226,18 @@ def _set_alarm(process: Process, due: int, interval: int) -> None:
     """SIGALRM at ``due`` (ns; 0: never), and each ``interval`` after."""
     process.alarm_due = due
     process.alarm_interval = interval
+    if process.alarm_timer is not None:
+        process.alarm_timer.cancel()
+        process.alarm_timer = None
     if due:
         loop = process.system.loop
 
         def ring() -> None:
-            if process.alarm_due == due and process.exit_status is None:
-                _set_alarm(process, due + interval if interval else 0, interval)
-                signals.send(process, signals.SignalInfo(linux.SIGALRM, linux.SI_KERNEL))
+            missed = (process.system.platform.monotonic() - due) // interval if interval else 0  # a signal that waits already is enough
+            _set_alarm(process, due + (missed + 1) * interval if interval else 0, interval)
+            signals.send(process, signals.SignalInfo(linux.SIGALRM, linux.SI_KERNEL))
 
-        loop.call_at(due, ring)
+        process.alarm_timer = loop.call_at(due, ring)
 
 
 def sys_alarm(thread: Thread, seconds: int) -> Result:
