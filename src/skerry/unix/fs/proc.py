@@ -76,7 +76,6 @@ class Proc:
             b"sys/kernel/msgmax": lambda: b"%d\n" % msg.MESSAGE_MAX,
             b"sys/kernel/msgmnb": lambda: b"%d\n" % msg.QUEUE_BYTES,
             b"sys/kernel/msgmni": lambda: b"%d\n" % MOST,
-            b"sys/kernel/core_pattern": lambda: b"core\n",
             b"sysvipc/shm": lambda: procdetail.shared_segments(system),
             b"sysvipc/sem": lambda: procdetail.semaphore_sets(system),
             b"sysvipc/msg": lambda: procdetail.message_queues(system),
