@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skerry.unix.net.socket import Socket
 
 OVERHEAD: Final = 768  # bytes that a segment counts beside its own, about what Linux charges for an sk_buff
+RIGHT_OVERHEAD: Final = 64  # the same for a file that a segment carries
 MERGE: Final = 4096  # bytes up to which what comes is put behind the last segment of a stream
 
 PeerCredentials = tuple[int, int, int]  # pid, uid, gid
@@ -49,7 +50,7 @@ END: Final = Received(b"", 0)  # nothing more will come
 class Segment:
     """Bytes that were sent by one call, and what came with them; ``rights`` hold references."""
 
-    __slots__ = ("credentials", "data", "packet", "rights", "source")
+    __slots__ = ("credentials", "data", "overhead", "packet", "rights", "source")
 
     def __init__(self, data: bytes, source: bytes, rights: tuple[OpenFile, ...], credentials: PeerCredentials | None) -> None:
         self.data = data
@@ -57,6 +58,7 @@ class Segment:
         self.rights = rights
         self.credentials = credentials
         self.packet: Packet | None = None
+        self.overhead = OVERHEAD + RIGHT_OVERHEAD * len(rights)
 
 
 class ReceiveQueue:
@@ -65,16 +67,12 @@ class ReceiveQueue:
     def __init__(self) -> None:
         self.segments: deque[Segment] = deque()
         self.size = 0  # bytes that it counts
+        self.length = 0  # bytes that can be read
         self.blocked: set[Socket] = set()  # who waits for room
         self._used = 0  # bytes of the first segment that were read
 
     def __bool__(self) -> bool:
         return bool(self.segments)
-
-    @property
-    def length(self) -> int:
-        """Bytes that can be read."""
-        return self.size - OVERHEAD * len(self.segments)
 
     @property
     def first_length(self) -> int:
@@ -86,7 +84,8 @@ class ReceiveQueue:
         for file in segment.rights:
             file.hold()
         self.segments.append(segment)
-        self.size += len(segment.data) + OVERHEAD
+        self.length += len(segment.data)
+        self.size += len(segment.data) + segment.overhead
 
     def append_bytes(self, data: bytes, source: bytes, credentials: PeerCredentials | None) -> None:
         """Add bytes of a stream, merged with those before where they are few."""
@@ -94,10 +93,10 @@ class ReceiveQueue:
             last = self.segments[-1]
             if len(last.data) + len(data) <= MERGE and not last.rights and last.credentials == credentials:
                 last.data += data
+                self.length += len(data)
                 self.size += len(data)
                 return
-        self.segments.append(Segment(data, source, (), credentials))
-        self.size += len(data) + OVERHEAD
+        self.append(Segment(data, source, (), credentials))
 
     def record(self, count: int, peek: bool) -> Received:
         """The next record, cut to ``count``; there is one."""
@@ -107,7 +106,8 @@ class ReceiveQueue:
                 file.hold()
         else:
             self.segments.popleft()
-            self.size -= len(first.data) + OVERHEAD
+            self.length -= len(first.data)
+            self.size -= len(first.data) + first.overhead
             self.wake_blocked()
         return Received(first.data[:count], len(first.data), first.source, first.rights, first.credentials, first.packet)
 
@@ -142,8 +142,9 @@ class ReceiveQueue:
         data = taken[0] if len(taken) == 1 else b"".join(taken)
         if not peek and (data or finished):
             for _ in range(finished):
-                self.segments.popleft()
-            self.size -= len(data) + OVERHEAD * finished
+                self.size -= self.segments.popleft().overhead
+            self.length -= len(data)
+            self.size -= len(data)
             self._used = used
             self.wake_blocked()
         return Received(data, len(data), source, rights, credentials)
@@ -158,7 +159,7 @@ class ReceiveQueue:
     def clear(self) -> None:
         """Throw everything away."""
         segments, self.segments = self.segments, deque()
-        self.size = self._used = 0
+        self.size = self.length = self._used = 0
         for segment in segments:
             for file in segment.rights:
                 file.release()
