@@ -58,10 +58,16 @@ def is_orphaned(system: System, group: int, leaving: Process | None = None) -> b
         parent = process.parent
         if parent is None:
             if process is system.first:
-                return False  # who gave the command is its parent
+                return False  # its parent is outside
         elif parent.pgid != group and parent.sid == process.sid and parent.exit_status is None:
             return False
     return True
+
+
+def may_stop(process: Process) -> bool:
+    """Whether SIGTSTP, SIGTTIN and SIGTTOU stop it by default: there is somebody who can continue it."""
+    system = process.system
+    return not is_orphaned(system, process.pgid) and (process is not system.first or system.on_stop is not None)
 
 
 def check_foreground(thread: Thread, terminal: Terminal, signo: int) -> None:
@@ -78,7 +84,7 @@ def check_foreground(thread: Thread, terminal: Terminal, signo: int) -> None:
         if signo == linux.SIGTTIN:
             raise LinuxError(linux.EIO)
         return
-    if is_orphaned(process.system, process.pgid):
+    if not may_stop(process):
         raise LinuxError(linux.EIO)
     signal_group(process.system, process.pgid, signo)
     raise Interrupted

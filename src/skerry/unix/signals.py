@@ -121,6 +121,9 @@ def send(process: Process, info: SignalInfo) -> None:
         for observer in process.system.observers:
             observer.signal(taker, info)
         return
+    if taker is not None and signo in STOPS and (signo == linux.SIGSTOP or process.actions[signo].handler == SIG_DFL):
+        _stop(process, taker, info)
+        return
     if len(process.pending) >= QUEUE_LIMIT if signo >= REALTIME else any(p.signo == signo for p in process.pending):
         return
     process.pending.append(info)
@@ -132,6 +135,14 @@ def send(process: Process, info: SignalInfo) -> None:
             if thread.activity is not None and thread.saved_mask is None:
                 process.child_changed.wake()
                 break
+
+
+def _stop(process: Process, taker: Thread, info: SignalInfo) -> None:
+    """Stop it at once: a call that waits goes on waiting, and its thread is held when it has ended."""
+    for observer in process.system.observers:
+        observer.signal(taker, info)
+    if not process.stopped and (info.signo == linux.SIGSTOP or sessions.may_stop(process)):
+        lifecycle.stop_process(process, info.signo)
 
 
 def send_to_thread(thread: Thread, info: SignalInfo) -> None:
@@ -217,9 +228,7 @@ def deliver(thread: Thread) -> bool:
             if signo in IGNORED:
                 continue
             if signo in STOPS:
-                system = process.system
-                nobody_continues = process is system.first and system.on_stop is None
-                if signo != linux.SIGSTOP and (nobody_continues or sessions.is_orphaned(system, process.pgid)):
+                if signo != linux.SIGSTOP and not sessions.may_stop(process):
                     continue
                 _settle_restart(thread, True)
                 lifecycle.stop_process(process, signo)
