@@ -8,12 +8,16 @@ Source: Mach 3 Kernel Interfaces, mach_msg, mach_reply_port, mach_task_self, mac
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Protocol
 
 from skerry.abi import mach, machmsg
-from skerry.abi.machmsg import UserMessage
+from skerry.abi.machmsg import Item, UserMessage
+from skerry.lib.kernel import TaskPort
+from skerry.lib.stubs import client, finish
 
 LARGEST: Final = mach.MESSAGE_SIZE_MAX  # bytes
+LARGEST_COPY: Final = 64 << 20  # bytes out of line that are turned into bytes of Python
 _GIVEN_BACK: Final = (mach.MACH_SEND_TIMED_OUT, mach.MACH_SEND_INTERRUPTED)
 EXTRA: Final = mach.MACH_MSG_IPC_SPACE | mach.MACH_MSG_VM_SPACE | mach.MACH_MSG_IPC_KERNEL | mach.MACH_MSG_VM_KERNEL
 
@@ -28,6 +32,9 @@ class Channel(Protocol):
 
     def trap(self, number: int, data: bytes = ..., /) -> int:
         """The call TRAP_* that takes nothing and gives a name."""
+
+    def memory(self, address: int, length: int, /) -> memoryview:
+        """Memory that the kernel has mapped."""
 
     def clock(self) -> int:
         """Monotonic time (ns)."""
@@ -51,6 +58,7 @@ class NativeTask:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.self_port = channel.trap(mach.TRAP_MACH_TASK_SELF)
+        self.kernel = client(TaskPort, self, self.self_port)
         self.reply_name = channel.trap(mach.TRAP_MACH_REPLY_PORT)  # where blocking calls are answered
 
     def reply_port(self) -> int:
@@ -64,7 +72,7 @@ class NativeTask:
     def send(self, message: UserMessage, timeout: int | None = None) -> None:
         """Send; wait for room at most ``timeout`` ms (None: for ever). Raises MessageFailure."""
         option = mach.MACH_SEND_MSG | (mach.MACH_SEND_TIMEOUT if timeout is not None else 0)
-        code, data = self.channel.msg(machmsg.pack(message), option, 0, mach.MACH_PORT_NULL, timeout or 0, mach.MACH_PORT_NULL)
+        code, data = self.channel.msg(self._pack(message), option, 0, mach.MACH_PORT_NULL, timeout or 0, mach.MACH_PORT_NULL)
         _check(code, data)
 
     def receive(self, name: int, timeout: int | None = None, size: int = LARGEST, option: int = 0) -> UserMessage | None:
@@ -79,17 +87,49 @@ class NativeTask:
     def send_and_receive(self, message: UserMessage, name: int, timeout: int | None = None) -> UserMessage | None:
         """Send to where sending never waits (a send-once right), then ``receive``, in one call. Raises MessageFailure."""
         option = mach.MACH_SEND_MSG | mach.MACH_RCV_MSG | (mach.MACH_RCV_TIMEOUT if timeout is not None else 0)
-        code, data = self.channel.msg(machmsg.pack(message), option, LARGEST, name, timeout or 0, mach.MACH_PORT_NULL)
+        code, data = self.channel.msg(self._pack(message), option, LARGEST, name, timeout or 0, mach.MACH_PORT_NULL)
         return None if code == mach.MACH_RCV_TIMED_OUT else _check(code, data)
 
     async def rpc(self, request: UserMessage) -> UserMessage:
         """Send ``request`` with a reply right, and wait for the answer; the whole task waits. Raises MessageFailure."""
         message = with_reply(request, self.reply_name)
         option = mach.MACH_SEND_MSG | mach.MACH_RCV_MSG
-        code, data = self.channel.msg(machmsg.pack(message), option, LARGEST, self.reply_name, 0, mach.MACH_PORT_NULL)
+        code, data = self.channel.msg(self._pack(message), option, LARGEST, self.reply_name, 0, mach.MACH_PORT_NULL)
         answer = _check(code, data)
         assert answer is not None
-        return answer
+        return self.inline(answer)
+
+    # Data out of line
+    def _pack(self, message: UserMessage) -> bytes:
+        """The bytes of a message; what is out of line and in bytes goes into memory that the message takes along. Raises CallError."""
+        if message.items is not None and any(not item.inline and isinstance(item.data, bytes) for item in message.items):
+            message = replace(message, items=tuple(self._out_of_line(item) for item in message.items))
+        return machmsg.pack(message)
+
+    def _out_of_line(self, item: Item) -> Item:
+        if item.inline or not isinstance(item.data, bytes):
+            return item
+        if not item.data:
+            return replace(item, data=0, number=0)
+        address: int = finish(self.kernel.vm_allocate(0, len(item.data), 1))
+        self.channel.memory(address, len(item.data))[:] = item.data
+        return replace(item, data=address, deallocate=True)
+
+    def inline(self, message: UserMessage) -> UserMessage:
+        """``message`` with its data out of line as bytes; their memory is given back. More than LARGEST_COPY are none."""
+        if message.items is None or all(item.inline for item in message.items):
+            return message
+        return replace(message, items=tuple(self._inline(item) for item in message.items))
+
+    def _inline(self, item: Item) -> Item:
+        if isinstance(item.data, bytes):
+            return item
+        data = b""
+        if item.length:
+            if item.length <= LARGEST_COPY:
+                data = bytes(self.channel.memory(item.data, item.length))
+            finish(self.kernel.vm_deallocate(item.data, item.length))
+        return Item(item.name, item.bits, item.number if data else 0, data)
 
 
 def with_reply(request: UserMessage, reply_name: int) -> UserMessage:

@@ -1,7 +1,6 @@
 """The kernel's calls as a native task makes them: messages to the port of the object, here mostly to the task's own.
 
-A test compares this with the kernel's table (``skerry.mach.calls``). The calls that are missing give data out of line, or are about memory
-that the kernel cannot map for a native task yet.
+A test compares this with the kernel's table (``skerry.mach.calls``), which has more calls.
 
 Source: Mach 3 Kernel Interfaces, chapters 3, 6 and 7.
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from skerry.abi import mach
-from skerry.lib.stubs import AnyRight, CopySend, Int, MakeSend, MakeSendOnce, MoveSend, Name, routine
+from skerry.lib.stubs import AnyRight, CopySend, Data, Int, MakeSend, MakeSendOnce, MoveSend, Name, Natural, Numbers, routine
 
 
 class TaskPort(Protocol):
@@ -25,6 +24,27 @@ class TaskPort(Protocol):
 
     @routine(mach.ID_TASK_SET_SPECIAL_PORT)
     async def task_set_special_port(self, which: Int, port: CopySend) -> None: ...
+
+    @routine(mach.ID_VM_ALLOCATE)
+    async def vm_allocate(self, address: Natural, size: Natural, anywhere: Int) -> Natural: ...
+
+    @routine(mach.ID_VM_DEALLOCATE)
+    async def vm_deallocate(self, address: Natural, size: Natural) -> None: ...
+
+    @routine(mach.ID_VM_PROTECT)
+    async def vm_protect(self, address: Natural, size: Natural, set_maximum: Int, protection: Int) -> None: ...
+
+    @routine(mach.ID_VM_READ)
+    async def vm_read(self, address: Natural, size: Natural) -> Data: ...
+
+    @routine(mach.ID_VM_WRITE)
+    async def vm_write(self, address: Natural, data: Data) -> None: ...
+
+    @routine(mach.ID_MACH_PORT_NAMES)
+    async def mach_port_names(self) -> tuple[Numbers, Numbers]: ...
+
+    @routine(mach.ID_MACH_PORT_GET_SET_STATUS)
+    async def mach_port_get_set_status(self, name: Name) -> Numbers: ...
 
     @routine(mach.ID_MACH_PORT_TYPE)
     async def mach_port_type(self, name: Name) -> Name: ...

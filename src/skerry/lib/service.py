@@ -15,8 +15,7 @@ from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import FormatError, UserMessage
 from skerry.lib.channel import EXTRA, Channel, MessageFailure, NativeTask, with_reply
 from skerry.lib.coroutine import NEVER, Loop, WaitQueue
-from skerry.lib.kernel import TaskPort
-from skerry.lib.stubs import CallError, client, finish
+from skerry.lib.stubs import CallError, finish
 
 DAMAGED: Final = (mach.MACH_RCV_BODY_ERROR, mach.MACH_RCV_HEADER_ERROR, mach.MACH_RCV_TOO_LARGE)  # a sender's fault, or want of room
 MOVED: Final = (mach.MSG_TYPE_MOVE_SEND, mach.MSG_TYPE_MOVE_SEND_ONCE, mach.MSG_TYPE_MOVE_RECEIVE)
@@ -30,7 +29,7 @@ class Service:
     def __init__(self, channel: Channel) -> None:
         self.task = NativeTask(channel)
         self.loop = Loop(channel.clock)
-        self.kernel = client(TaskPort, self.task, self.task.self_port)  # calls of it never sleep
+        self.kernel = self.task.kernel  # calls of it never sleep
         self.port_set: int = finish(self.kernel.mach_port_allocate(mach.MACH_PORT_RIGHT_PORT_SET))
         self.stopped = False
         self._handlers: dict[int, Answer] = {}  # by the name of the port that a request came to
@@ -75,7 +74,7 @@ class Service:
     def destroy(self, message: UserMessage) -> None:
         """Give up the rights that a received message carried in its body (mach_msg_destroy)."""
         for item in message.items or ():
-            if item.is_rights and item.inline:
+            if item.is_rights:
                 for name in machmsg.names_in(item):
                     if name in (mach.MACH_PORT_NULL, mach.MACH_PORT_DEAD):
                         continue
@@ -127,6 +126,7 @@ class Service:
             return failure.message if failure.code & ~EXTRA == mach.MACH_RCV_BODY_ERROR else None
 
     def _take(self, message: UserMessage) -> None:
+        message = self.task.inline(message)
         answer = self._waiting.pop(message.local, None)
         if answer is not None:
             answer.message = message

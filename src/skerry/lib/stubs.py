@@ -27,6 +27,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar, cast, get_args, get
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import FormatError, Item, UserMessage
 
+INLINE: Final = 64 << 10  # bytes
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Bytes inline, at most ``limit`` of them; text is UTF-8."""
+    """Bytes, at most ``limit`` of them, more than INLINE out of line; text is UTF-8."""
 
     limit: int
     text: bool = False
@@ -60,7 +61,7 @@ class Block:
         data = value.encode() if self.text else bytes(value)
         if len(data) > self.limit:
             raise ValueError(f"{len(data)} bytes, where at most {self.limit} may be")
-        return Item(mach.MSG_TYPE_STRING if self.text else mach.MSG_TYPE_BYTE, 8, len(data), data)
+        return Item(mach.MSG_TYPE_STRING if self.text else mach.MSG_TYPE_BYTE, 8, len(data), data, len(data) <= INLINE)
 
     def unpack(self, item: Item) -> Any:
         if item.bits != 8 or item.is_rights or not isinstance(item.data, bytes) or len(item.data) > self.limit:
@@ -106,7 +107,7 @@ Type = Word | Block | Words | Right
 Int = Annotated[int, Word("<i", mach.MSG_TYPE_INTEGER_32, 32)]
 Name = Annotated[int, Word("<I", mach.MSG_TYPE_INTEGER_32, 32)]  # a name of a right, or a count
 Natural = Annotated[int, Word("<Q", mach.MSG_TYPE_INTEGER_64, 64)]
-Data = Annotated[bytes, Block(mach.MESSAGE_SIZE_MAX // 2)]
+Data = Annotated[bytes, Block(64 << 20)]
 Text80 = Annotated[str, Block(80, text=True)]
 Numbers = Annotated[list[int], Words()]
 CopySend = Annotated[int, Right(mach.MSG_TYPE_COPY_SEND, mach.MSG_TYPE_PORT_SEND)]
@@ -175,7 +176,7 @@ def _type(hint: Any) -> Type:
 
 # Messages
 def _message(id: int, remote: int, remote_type: int, items: list[Item]) -> UserMessage:
-    if any(item.is_rights for item in items):
+    if any(item.is_rights or not item.inline for item in items):
         return UserMessage(id, remote, 0, remote_type, 0, tuple(items))
     return UserMessage(id, remote, 0, remote_type, 0, None, machmsg.pack_items(tuple(items)))
 

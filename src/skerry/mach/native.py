@@ -4,8 +4,8 @@ A native task has one flow of control, which is either in the kernel or not: a c
 Mach's: mach_msg, mach_task_self, mach_reply_port, mach_thread_self, mach_host_self. Every other call is a message to a port. What it
 sends is hostile: ``channel.take`` copies it once, and what is wrong with it is a code in the answer.
 
-It has no thread ports yet (mach_thread_self gives MACH_PORT_NULL), and the kernel maps no memory for it: vm_* answer KERN_NO_SPACE or
-KERN_INVALID_ADDRESS, and data out of line reach it as MACH_MSG_VM_SPACE says.
+Its map holds what the kernel maps for it (vm_*, data out of line), in a range of its own; what Python has mapped for itself is not in it.
+It has no thread ports yet: mach_thread_self gives MACH_PORT_NULL.
 
 Source: Mach 3 Kernel Interfaces, mach_msg and the traps of chapter 3.
 """
@@ -55,7 +55,7 @@ class NativeTask(Task):
         self.last_words = ""
         self.process = template.spawn(self._rung, entry, source, arguments)
         space = NativeSpace(self.process)
-        super().__init__(kernel, space, VmMap(space), Emulation())
+        super().__init__(kernel, space, VmMap(space, space.FIRST), Emulation())
         self._channel = self.process.channel
         self._exchange = Exchange(self, self._channel, self._ended)
         if bootstrap is not None:

@@ -95,8 +95,10 @@ class MemoryCopy:
 class VmMap:
     """The regions of one address space."""
 
-    def __init__(self, space: AddressSpace) -> None:
+    def __init__(self, space: AddressSpace, lowest: int = LOWEST) -> None:
+        """``lowest``: no region is placed below."""
         self.space = space
+        self.lowest = lowest
         self._regions: list[Region] = []
         self._notes: list[tuple[Any, ...]] = []  # of map: start, length, protection, shared, object, offset; of the others: their arguments
 
@@ -213,7 +215,7 @@ class VmMap:
 
     def find_space(self, size: int) -> int:
         """The lowest address with ``size`` free bytes; raises NO_SPACE."""
-        at = LOWEST
+        at = self.lowest
         for region in self.regions:
             if region.start - at >= size:
                 return at
@@ -348,7 +350,10 @@ class VmMap:
         backing = copy.object if isinstance(copy, MemoryCopy) else None
         self.enter(Region(start, start + size, mach.VM_PROT_DEFAULT, mach.VM_PROT_ALL, mach.VM_INHERIT_COPY, False, backing, 0))
         if isinstance(copy, bytes):
-            self.space.write(start, copy)
+            try:
+                self.space.write(start, copy)
+            except Fault as fault:  # its process has ended meanwhile
+                raise KernError(KernReturn.TERMINATED) from fault
         return start
 
     # Children

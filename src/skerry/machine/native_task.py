@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, cast
 
+from skerry.abi.fault import Fault
 from skerry.machine import _channel
 from skerry.machine._host import Space
 from skerry.machine.hardware import Machine, MachineError
-from skerry.machine.space import AddressSpace
+from skerry.machine.memory import HostFile
+from skerry.machine.space import _ANONYMOUS, _FIXED, _MMAP, _MPROTECT, _MUNMAP, _NORESERVE, _PRIVATE, _SHARED, AddressSpace
 
 ANSWER_SECONDS: Final = 20  # a template that takes longer is broken
 SPIN_TICKS: Final = 200_000  # how long a task spins for an answer while it has its processor alone; about 80 µs
+MAPPER_SECONDS: Final = 2  # one that takes longer is broken
+_MAPPING: Final = struct.Struct("<IIQQQI4x")  # struct mapping in native/channel.c
 _START: Final = "import sys; sys.path[:] = {path!r}; from skerry.machine.template import main; main({kernel}, {modules!r}, {processors!r})"
 
 
@@ -37,14 +43,23 @@ class NativeProcess:
         try:
             spin = SPIN_TICKS if machine.processors > 1 else 0
             self.channel = _channel.make(machine.doorbell, self._bell, spin, len(machine.guest_processors))
+            self.mapper, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
             machine.remove_bell(self._bell)
             raise
+        self.mapper.settimeout(MAPPER_SECONDS)
 
     def started(self, pid: int, pidfd: int) -> None:
         """It has a process now."""
         self.pid, self.pidfd = pid, pidfd
         self.alive = True
+        self.theirs.close()
+
+    def give_up(self) -> None:
+        """End a process that does not do what it must; who watches ``pidfd`` sees it."""
+        self.alive = False
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def kill(self) -> None:
         """End the process; the channel is closed. Twice is harmless."""
@@ -58,17 +73,39 @@ class NativeProcess:
             self._machine.remove_bell(self._bell)
             self._bell = -1
             self.channel.close()
+            self.mapper.close()
+            self.theirs.close()
 
 
 class NativeSpace(AddressSpace):
-    """A native task's address space as the kernel sees it: the process maps its own memory, and the kernel can map nothing in it."""
+    """A native task's address space as the kernel sees it: the range that the kernel maps. What Python maps for itself lies elsewhere.
+
+    Changes are made at once, by the task's mapper thread; a task whose mapper does not answer in time is killed. As in every space, ``map``
+    and the like raise OSError, ``read`` and ``write`` Fault.
+    """
 
     __slots__ = ("process",)
+
+    FIRST: Final = 0x1000_0000_0000  # the host places nothing here by itself
+    LAST: Final = 0x2000_0000_0000
 
     def __init__(self, process: NativeProcess) -> None:
         self.process = process
         self.host = cast(Space, process)  # of which pid, pidfd and alive are asked
-        self.limit = 0
+        self.limit = self.LAST
+        self.read = self._read
+        self.read_into = self._read_into
+        self.write = self._write
+
+    def map(self, address: int, length: int, protection: int, shared: bool, backing: HostFile | None, offset: int) -> None:
+        flags = (_SHARED if shared else _PRIVATE) | _FIXED | (_ANONYMOUS | _NORESERVE if backing is None else 0)
+        self._call(_MMAP, address, length, protection, flags, offset, [] if backing is None else [backing.descriptor])
+
+    def unmap(self, address: int, length: int) -> None:
+        self._call(_MUNMAP, address, length)
+
+    def protect(self, address: int, length: int, protection: int) -> None:
+        self._call(_MPROTECT, address, length, protection)
 
     def flush(self) -> None:
         """Nothing is ever queued."""
@@ -83,6 +120,38 @@ class NativeSpace(AddressSpace):
 
     def kill(self) -> None:
         self.process.kill()
+
+    def _call(
+        self, number: int, address: int, length: int, protection: int = 0, flags: int = 0, offset: int = 0, descriptors: Sequence[int] = ()
+    ) -> None:
+        if address < self.FIRST or length <= 0 or address + length > self.LAST:
+            raise OSError(errno.EINVAL, "not in the range that the kernel maps")
+        if not self.process.alive:
+            raise OSError(errno.ESRCH, "the process is gone")
+        try:
+            socket.send_fds(self.process.mapper, [_MAPPING.pack(number, protection, address, length, offset, flags)], descriptors)
+            answer = self.process.mapper.recv(4)
+        except OSError:
+            answer = b""
+        if len(answer) != 4:
+            self.process.give_up()
+            raise OSError(errno.ESRCH, "the mapper does not answer")
+        error = int.from_bytes(answer, "little")
+        if error:
+            raise OSError(error, "mapping in a native task")
+
+    def _read(self, address: int, length: int, /) -> bytes:
+        buffer = bytearray(length)
+        self._read_into(address, buffer)
+        return bytes(buffer)
+
+    def _read_into(self, address: int, buffer: bytearray | memoryview, /) -> None:
+        if len(buffer) and not (self.process.alive and _channel.read_memory(self.process.pid, address, buffer)):
+            raise Fault(address)
+
+    def _write(self, address: int, data: bytes | bytearray | memoryview, /) -> None:
+        if len(data) and not (self.process.alive and _channel.write_memory(self.process.pid, address, data)):
+            raise Fault(address)
 
 
 class Template:
@@ -120,7 +189,7 @@ class Template:
         process = NativeProcess(self._machine, callback)
         try:
             process.channel.put_image(image)
-            socket.send_fds(self._socket, [b"fork"], [process.channel.descriptor, self._machine.doorbell])
+            socket.send_fds(self._socket, [b"fork"], [process.channel.descriptor, self._machine.doorbell, process.theirs.fileno()])
             said, descriptors = self._receive()
             if not descriptors:
                 if said.startswith(b"error"):

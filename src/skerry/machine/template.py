@@ -1,7 +1,8 @@
 """The warm template: a Python interpreter that has imported what servers need, and forks a native task when it is asked to.
 
 It is started by exec, so that it shares nothing with the kernel, and stands behind the second wall (empty namespaces, an empty root) before
-it forks anything. A task of it is behind the first wall, too, before any code of its image runs: no descriptors, and a filter.
+it forks anything. A task of it is behind the first wall, too, before any code of its image runs: no descriptor that it could use, and a
+filter.
 
 An image is JSON: ``entry`` (``module:function`` of a module that the template has imported, or the name of a function in ``source``),
 ``source`` (Python text, or null), ``arguments`` (a list). The function is called with the channel and the arguments.
@@ -22,7 +23,7 @@ from typing import Any, Final
 from skerry.abi import mach
 from skerry.machine import _channel
 
-MEMORY: Final = 4 << 30  # bytes of address space that a task may have
+MEMORY: Final = 4 << 30  # bytes of memory of its own that a task may have
 SOCKET: Final = 3  # the template's one descriptor
 
 
@@ -42,13 +43,13 @@ def main(kernel_pid: int, modules: list[str], processors: list[int]) -> None:
     kernel = socket.socket(fileno=SOCKET)
     kernel.send(b"ready")
     while True:
-        data, descriptors, _, _ = socket.recv_fds(kernel, 16, 2)
-        if len(data) == 0 or len(descriptors) != 2:
+        data, descriptors, _, _ = socket.recv_fds(kernel, 16, 3)
+        if len(data) == 0 or len(descriptors) != 3:
             return
         _fork(kernel, *descriptors)
 
 
-def _fork(kernel: socket.socket, channel: int, doorbell: int) -> None:
+def _fork(kernel: socket.socket, channel: int, doorbell: int, mapper: int) -> None:
     template = os.getpid()
     ready, go = os.pipe()
     try:
@@ -60,20 +61,20 @@ def _fork(kernel: socket.socket, channel: int, doorbell: int) -> None:
         os.close(go)
         if _channel.follow(template):
             os.read(ready, 1)  # until the template has taken hold of us: a number alone could be another's by then
-            _run(channel, doorbell)
+            _run(channel, doorbell, mapper)
         os._exit(1)
     if pid > 0:
         process = os.pidfd_open(pid)
         socket.send_fds(kernel, [b"%d" % pid], [process])
         os.close(process)
-    for descriptor in (ready, go, channel, doorbell):
+    for descriptor in (ready, go, channel, doorbell, mapper):
         os.close(descriptor)
 
 
-def _run(descriptor: int, doorbell: int) -> None:
+def _run(descriptor: int, doorbell: int, mapper: int) -> None:
     channel = _channel.attach(descriptor, doorbell)
     image = json.loads(channel.image())
-    _channel.confine(MEMORY)
+    _channel.confine(MEMORY, mapper)
     gc.enable()
     words = ""
     try:

@@ -17,13 +17,16 @@
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -255,7 +258,17 @@ static PyObject *channel_clock(Channel *Py_UNUSED(c), PyObject *Py_UNUSED(ignore
   return PyLong_FromUnsignedLongLong((uint64_t)t.tv_sec * 1000000000u + t.tv_nsec);
 }
 
+/* memory(address, length) -> memoryview of the task's own memory, which the kernel has said to be there */
+static PyObject *channel_memory(Channel *Py_UNUSED(c), PyObject *args) {
+  unsigned long long address;
+  Py_ssize_t length;
+  if (!PyArg_ParseTuple(args, "Kn", &address, &length))
+    return NULL;
+  return PyMemoryView_FromMemory((char *)address, length, PyBUF_WRITE);
+}
+
 static PyMethodDef channel_methods[] = {
+    {"memory", (PyCFunction)channel_memory, METH_VARARGS, "Task: memory(address, length) -> memoryview."},
     {"clock", (PyCFunction)channel_clock, METH_NOARGS, "Monotonic time in ns."},
     {"put_image", (PyCFunction)channel_put_image, METH_O, "Kernel: what the task is to run."},
     {"take", (PyCFunction)channel_take, METH_NOARGS, "Kernel: the call that the task has made, or None."},
@@ -358,6 +371,10 @@ static PyObject *isolate(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
 
 #define DATA(field) offsetof(struct seccomp_data, field)
 #define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define REFUSE_FILES /* 5 instructions: mmap of a descriptor, which could be one on its way to the mapper; argument 3 holds the flags */         \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[3])),                                    \
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),                        \
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
 #define ALLOW_WITHOUT_EXEC(number) /* 6 instructions; argument 2 is the protection */                                                        \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[2])),                                      \
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),                                   \
@@ -384,23 +401,128 @@ static const struct sock_filter task_filter[] = {
     ALLOW(SYS_restart_syscall),
     ALLOW(SYS_exit),
     ALLOW(SYS_exit_group),
+    REFUSE_FILES,
     ALLOW_WITHOUT_EXEC(SYS_mmap),
     ALLOW_WITHOUT_EXEC(SYS_mprotect),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
 
-/* confine(memory): no descriptors, no core file, no new privileges, and the filter: what is left are memory (in bytes), futexes and clocks */
-static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *memory) {
-  struct rlimit space;
-  space.rlim_cur = space.rlim_max = PyLong_AsUnsignedLong(memory);
-  if (PyErr_Occurred())
+/* ---- The mapper: a thread that maps what the kernel sends it, and does nothing else ---- */
+
+struct mapping { /* native_task.py knows it, too */
+  uint32_t operation; /* number of the host call: mmap, munmap or mprotect */
+  uint32_t protection;
+  uint64_t address, length, offset;
+  uint32_t flags;
+  uint32_t pad;
+};
+
+static const struct sock_filter mapper_filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(arch)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr)),
+    ALLOW(SYS_recvmsg),
+    ALLOW(SYS_sendto),
+    ALLOW(SYS_close),
+    ALLOW(SYS_munmap),
+    ALLOW(SYS_futex),
+    ALLOW(SYS_exit_group),
+    ALLOW_WITHOUT_EXEC(SYS_mmap),
+    ALLOW_WITHOUT_EXEC(SYS_mprotect),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
+
+static int map_one(const struct mapping *m, int descriptor) {
+  void *address = (void *)m->address;
+  if (m->operation == SYS_mmap)
+    return mmap(address, m->length, m->protection, m->flags, descriptor, m->offset) == MAP_FAILED ? errno : 0;
+  if (m->operation == SYS_munmap)
+    return munmap(address, m->length) < 0 ? errno : 0;
+  return m->operation == SYS_mprotect && mprotect(address, m->length, m->protection) == 0 ? 0 : errno;
+}
+
+static void *mapper(void *Py_UNUSED(argument)) {
+  const struct sock_fprog program = {sizeof mapper_filter / sizeof *mapper_filter, (struct sock_filter *)mapper_filter};
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) < 0)
+    _exit(1);
+  for (;;) {
+    struct mapping m;
+    struct iovec part = {&m, sizeof m};
+    union {
+      char bytes[CMSG_SPACE(sizeof(int))];
+      struct cmsghdr align;
+    } control;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control};
+    ssize_t length = recvmsg(0, &message, MSG_CMSG_CLOEXEC);
+    if (length < 0 && errno == EINTR)
+      continue;
+    if (length != sizeof m)
+      _exit(0); /* the kernel is gone */
+    int descriptor = -1;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+      memcpy(&descriptor, CMSG_DATA(c), sizeof descriptor);
+    int32_t error = map_one(&m, descriptor);
+    if (descriptor >= 0)
+      close(descriptor);
+    if (sendto(0, &error, sizeof error, MSG_NOSIGNAL, NULL, 0) != sizeof error)
+      _exit(0);
+  }
+}
+
+static PyObject *moved(ssize_t count, Py_ssize_t length) {
+  if (count == length)
+    Py_RETURN_TRUE;
+  Py_RETURN_FALSE;
+}
+
+/* read_memory(pid, address, buffer) -> whether all of it could be read */
+static PyObject *read_memory(PyObject *Py_UNUSED(module), PyObject *args) {
+  int pid;
+  unsigned long long address;
+  Py_buffer buffer;
+  if (!PyArg_ParseTuple(args, "iKw*", &pid, &address, &buffer))
     return NULL;
-  setrlimit(RLIMIT_AS, &space);
+  struct iovec local = {buffer.buf, buffer.len}, remote = {(void *)address, buffer.len};
+  PyObject *result = moved(process_vm_readv(pid, &local, 1, &remote, 1, 0), buffer.len);
+  PyBuffer_Release(&buffer);
+  return result;
+}
+
+/* write_memory(pid, address, buffer) -> whether all of it could be written */
+static PyObject *write_memory(PyObject *Py_UNUSED(module), PyObject *args) {
+  int pid;
+  unsigned long long address;
+  Py_buffer buffer;
+  if (!PyArg_ParseTuple(args, "iKy*", &pid, &address, &buffer))
+    return NULL;
+  struct iovec local = {buffer.buf, buffer.len}, remote = {(void *)address, buffer.len};
+  PyObject *result = moved(process_vm_writev(pid, &local, 1, &remote, 1, 0), buffer.len);
+  PyBuffer_Release(&buffer);
+  return result;
+}
+
+/* confine(memory, socket): no core file, no new privileges, no descriptor but the mapper's socket, and a filter for each of the two threads:
+ * what is left to this one are memory (in bytes), futexes and clocks */
+static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *args) {
+  unsigned long memory;
+  int socket, error;
+  pthread_t thread;
+  if (!PyArg_ParseTuple(args, "ki", &memory, &socket))
+    return NULL;
+  const struct rlimit space = {memory, memory};
+  setrlimit(RLIMIT_DATA, &space);
   const struct sock_fprog program = {sizeof task_filter / sizeof *task_filter, (struct sock_filter *)task_filter};
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
-  if (syscall(SYS_close_range, 0u, ~0u, 0u) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) < 0)
+  if (dup2(socket, 0) < 0 || syscall(SYS_close_range, 1u, ~0u, 0u) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    return PyErr_SetFromErrno(PyExc_OSError);
+  if ((error = pthread_create(&thread, NULL, mapper, NULL))) {
+    errno = error;
+    return PyErr_SetFromErrno(PyExc_OSError);
+  }
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program) < 0)
     return PyErr_SetFromErrno(PyExc_OSError);
   Py_RETURN_NONE;
 }
@@ -410,7 +532,9 @@ static PyMethodDef functions[] = {
     {"attach", attach, METH_VARARGS, "attach(channel, doorbell): the task's end."},
     {"follow", follow, METH_O, "Die with the parent; False if it is not the one that it was."},
     {"isolate", isolate, METH_NOARGS, "Empty namespaces and an empty root; whether the host allowed it."},
-    {"confine", confine, METH_O, "confine(memory): no descriptors, so many bytes of memory, and the filter."},
+    {"read_memory", read_memory, METH_VARARGS, "read_memory(pid, address, buffer) -> whether all could be read."},
+    {"write_memory", write_memory, METH_VARARGS, "write_memory(pid, address, buffer) -> whether all could be written."},
+    {"confine", confine, METH_VARARGS, "confine(memory, socket): so many bytes of memory, the mapper, and the filters."},
     {NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_channel", "Channels of native tasks.", -1, functions};
