@@ -202,6 +202,9 @@ class FakeSpace:
     def resident(self) -> int:
         return len(self.pages) * PAGE
 
+    def usage(self) -> tuple[int, int, int, int, int]:
+        return 3, 1, 10, 2, len(self.pages) * PAGE
+
     def private_bytes(self) -> int:
         return len(self.pages) * PAGE
 

@@ -35,11 +35,12 @@ def read(program: Program, path: bytes) -> bytes:
 def test_stat_has_52_fields_and_counts_time_and_memory(program: Program) -> None:
     process = program.thread.process
     process.memory.space.cpu_time = lambda: 1_230_000_000  # type: ignore[method-assign]
-    process.children_time_used = 50_000_000
+    process.children_usage.time = 50_000_000
     head, _, rest = read(program, b"/proc/self/stat").rpartition(b") ")
     fields = [*head.split(b" (", 1), *rest.split()]
     assert len(fields) == 52
-    assert (int(fields[0]), int(fields[13]), int(fields[15])) == (process.pid, 123, 5)
+    assert (int(fields[0]), int(fields[13]), int(fields[14]), int(fields[15])) == (process.pid, 92, 30, 5)  # 3 ticks of 4 in the program
+    assert (int(fields[9]), int(fields[11])) == (10, 2)
     assert int(fields[22]) == process.memory.total()
     assert int(fields[23]) * 4096 == process.memory.space.resident()
 

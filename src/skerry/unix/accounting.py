@@ -1,20 +1,20 @@
 """Processor time: what processes used, and the limits and timers on it.
 
-A process's time is that of the host process that runs it, user and system together: what the Unix server does for it is not counted, and
-all is reported as user time. Times of children count once they were waited for.
+What a process uses is what the host process that runs it uses: the Unix server's work for it is not counted. How its time divides into
+user and system time is known in ticks only. What children used counts once they were waited for.
 
 Source: getrusage(2), setrlimit(2) RLIMIT_CPU, setitimer(2).
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.lib.coroutine import Timer
 from skerry.unix import signals
+from skerry.unix.usage import Usage
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process
@@ -25,25 +25,39 @@ TICK: Final = 10_000_000  # ns: how exact limits and timers are
 
 def used(process: Process) -> int:
     """Nanoseconds that the process has used itself."""
-    return process.memory.space.cpu_time() if process.exit_status is None else process.time_used
+    return process.memory.space.cpu_time() if process.exit_status is None else process.usage.time
+
+
+def usage(process: Process) -> Usage:
+    """What the process has used itself, up to now."""
+    return _look(process) if process.exit_status is None else process.usage
+
+
+def _look(process: Process) -> Usage:
+    space = process.memory.space
+    time = space.cpu_time()
+    user, system, small, large, size = space.usage()
+    return Usage(time, time * system // (user + system) if system else 0, small, large, size)
 
 
 def end(process: Process) -> None:
     """The process dies: keep what it used; called while its memory lives."""
     if process.memory.references == 1:
-        process.time_used = process.memory.space.cpu_time()
+        process.usage = _look(process)
 
 
 def waited_for(child: Process) -> None:
-    """The parent has waited: the child's time, and that of its children, is the parent's children's."""
+    """The parent has waited: what the child and its children used is the parent's children's."""
     if child.parent is not None:
-        child.parent.children_time_used += child.time_used + child.children_time_used
+        child.parent.children_usage.add(with_children(child))
 
 
-def usage(time: int, size: int) -> bytes:
-    """struct rusage of ``time`` ns and ``size`` bytes of memory; the rest is zero."""
-    seconds, rest = divmod(time, SECOND)
-    return struct.pack("<5q", seconds, rest // 1000, 0, 0, size >> 10).ljust(144, b"\0")
+def with_children(child: Process) -> Usage:
+    """What a dead child has used, and its own children that it waited for: what wait4 says."""
+    total = Usage()
+    total.add(child.usage)
+    total.add(child.children_usage)
+    return total
 
 
 class ProcessorTimer:

@@ -16,6 +16,7 @@ from skerry.unix.net.network import Network
 from skerry.unix.sysv.msg import MessageQueues
 from skerry.unix.sysv.sem import SemaphoreSets, Undo
 from skerry.unix.sysv.shm import Segments
+from skerry.unix.usage import Usage
 from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ class Process:
         self.child_changed = WaitQueue()
         self.ended = WaitQueue()  # woken when it is dead
         self.undo: Undo | None = None  # semaphore operations that its end undoes
-        self.time_used = 0  # processor time, ns, once dead
-        self.children_time_used = 0  # of children that were waited for
+        self.usage = Usage()  # once dead
+        self.children_usage = Usage()  # of children that were waited for
         self.limit_timer: ProcessorTimer | None = None  # RLIMIT_CPU
         self.interval_timers: dict[int, IntervalTimer] = {}  # ITIMER_VIRTUAL, ITIMER_PROF
         self.nice: int = parent.nice if parent else 0

@@ -100,6 +100,9 @@ class UserSpace(Protocol):
     def resident(self) -> int:
         """Bytes of memory that the space's program has in use."""
 
+    def usage(self) -> tuple[int, int, int, int, int]:
+        """Ticks in the program and in the host's kernel for it, small and large page faults, bytes of memory in use."""
+
     def private_bytes(self) -> int:
         """Of these, what is no file's; what is shared since fork counts in both spaces. Quick."""
 

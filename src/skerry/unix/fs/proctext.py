@@ -125,8 +125,9 @@ def process_stat(process: Process, thread: Thread | None = None) -> bytes:
     fields[3] = process.parent.pid if process.parent else INIT
     fields[4], fields[5] = process.pgid, process.sid
     fields[6], fields[7] = (terminal.device, terminal.foreground or -1) if terminal is not None else (0, -1)
-    fields[13] = accounting.used(process) // TICK
-    fields[15] = process.children_time_used // TICK
+    for index, used in enumerate((accounting.usage(process), process.children_usage)):
+        fields[9 + index], fields[11 + index] = used.small_faults, used.large_faults
+        fields[13 + 2 * index], fields[14 + 2 * index] = (used.time - used.system) // TICK, used.system // TICK
     fields[17], fields[18], fields[19] = 20 + process.nice, process.nice, max(1, len(process.threads))
     fields[21] = process.started // TICK
     fields[22], fields[23], fields[24] = process.memory.total(), _resident(process) // PAGE, (1 << 64) - 1
@@ -175,7 +176,7 @@ def cpuinfo(system: System) -> bytes:
 
 def _used(system: System) -> int:
     """Processor time of all processes that there are, and of those that were waited for."""
-    return sum(accounting.used(process) + process.children_time_used for process in system.processes.values())
+    return sum(accounting.used(process) + process.children_usage.time for process in system.processes.values())
 
 
 def _runnable(system: System) -> int:

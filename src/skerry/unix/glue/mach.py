@@ -76,6 +76,9 @@ class TaskSpace:
     def resident(self) -> int:
         return host.resident(self._task.map.space.host.pid)
 
+    def usage(self) -> tuple[int, int, int, int, int]:
+        return host.usage(self._task.map.space.host.pid)
+
     def private_bytes(self) -> int:
         return host.private_bytes(self._task.map.space.host.pid)
 

@@ -185,7 +185,7 @@ def _report_wait4(thread: Thread, found: tuple[Process, int], status: int, usage
     if status:
         memory.write(status, struct.pack("<I", value))
     if usage:
-        memory.write(usage, accounting.usage(child.time_used + child.children_time_used, 0))
+        memory.write(usage, accounting.with_children(child).pack())
     _take(child, False)
     return child.pid
 
@@ -240,7 +240,7 @@ def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, option
         packed = struct.pack("<iiiiiIi", linux.SIGCHLD, 0, code, 0, child.pid, child.credentials.uid, value)
         thread.process.memory.write(info, packed.ljust(128, b"\0"))
     if usage:
-        thread.process.memory.write(usage, accounting.usage(child.time_used + child.children_time_used, 0))
+        thread.process.memory.write(usage, accounting.with_children(child).pack())
     _take(child, bool(options & linux.WNOWAIT))
     return 0
 

@@ -115,10 +115,10 @@ def sys_getrusage(thread: Thread, who: int, address: int) -> int:
     if who not in (linux.RUSAGE_SELF, linux.RUSAGE_CHILDREN, linux.RUSAGE_THREAD):
         raise LinuxError(linux.EINVAL)
     if who == linux.RUSAGE_CHILDREN:
-        packed = accounting.usage(process.children_time_used, 0)
+        used = process.children_usage
     else:
-        packed = accounting.usage(accounting.used(process), process.memory.total())
-    process.memory.write(address, packed)
+        used = accounting.usage(process)
+    process.memory.write(address, used.pack())
     return 0
 
 

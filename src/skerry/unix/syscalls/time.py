@@ -94,6 +94,8 @@ async def _sleep(thread: Thread, deadline: int, left: int) -> int:
 def sys_times(thread: Thread, address: int) -> Result:
     platform = thread.process.system.platform
     if address:
-        own, children = accounting.used(thread.process), thread.process.children_time_used
-        thread.process.memory.write(address, struct.pack("<4q", own // 10_000_000, 0, children // 10_000_000, 0))
+        ticks = []
+        for used in (accounting.usage(thread.process), thread.process.children_usage):
+            ticks += [(used.time - used.system) // accounting.TICK, used.system // accounting.TICK]
+        thread.process.memory.write(address, struct.pack("<4q", *ticks))
     return platform.monotonic() // 10_000_000
