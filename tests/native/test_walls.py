@@ -111,6 +111,21 @@ def test_garbage_gets_codes_and_the_kernel_does_not_grow(natives: Natives) -> No
     assert host.resident(os.getpid()) - before < 4 << 20
 
 
+def test_a_type_name_cannot_pose_as_a_right(natives: Natives) -> None:
+    """A long descriptor may have a name of 16 bits, which must not be squeezed into the 8 of a short one, beside the size in bits."""
+    source = """
+def main(channel):
+    task = NativeTask(channel)
+    port = task.reply_port()
+    forged = mach.LONG_TYPE.pack(mach.TYPE_LONGFORM | mach.TYPE_INLINE, 32 << 8 | MOVE, 32, 1) + task.self_port.to_bytes(4, "little")
+    header = mach.HEADER.pack(mach.MSGH_BITS_COMPLEX | MAKE, 0, port, 0, 0, 1)
+    code, _ = channel.msg(header + forged, mach.MACH_SEND_MSG, 0, 0, 0, 0)
+    (item,) = task.receive(port).items
+    assert not item.is_rights and item.name == 32 << 8 | MOVE, item
+"""
+    assert natives.ended(natives.start(source)) == ""
+
+
 def test_garbage_in_the_channel_is_an_answer_or_nothing(natives: Natives) -> None:
     """Whatever the words of the channel say at whatever time, the kernel stands."""
     chance = random.Random(7)

@@ -144,7 +144,7 @@ def parse_items(body: bytes) -> tuple[Item, ...]:
 
 def _descriptor(item: Item) -> bytes:
     flags = (mach.TYPE_INLINE if item.inline else 0) | (mach.TYPE_DEALLOCATE if item.deallocate else 0)
-    if item.number < 1 << 12 and item.bits < 1 << 8:
+    if item.number < 1 << 12 and item.bits < 1 << 8 and item.name < 1 << 8:
         return mach.SHORT_TYPE.pack(item.name | item.bits << 8 | item.number << 16 | flags)
     return mach.LONG_TYPE.pack(flags | mach.TYPE_LONGFORM, item.name, item.bits, item.number)
 
