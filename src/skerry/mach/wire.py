@@ -74,7 +74,8 @@ def _arguments(call: Call, message: Message) -> tuple[Any, ...]:
     items: list[Item] = []
     if message.items is None:
         for item in machmsg.parse_items(message.body):
-            assert isinstance(item.data, bytes)
+            if not isinstance(item.data, bytes):  # only a complex message carries memory
+                raise machmsg.FormatError(mach.MIG_BAD_ARGUMENTS)
             items.append(Data(item.name, item.bits, item.number, item.data))
     else:
         items = message.items
