@@ -117,6 +117,7 @@ SETS: Final = {  # the same, and whether what was typed is dropped
     TCSETAW: (TERMIO_SIZE, False),
     TCSETAF: (TERMIO_SIZE, True),
 }
+AT_ONCE: Final = {TERMIOS_SIZE: TCSETS, TERMIOS2_SIZE: TCSETS2, TERMIO_SIZE: TCSETA}  # those that wait for nothing
 
 
 class Termios:

@@ -120,4 +120,4 @@ class TerminalModes:
         for descriptor, modes in self._saved:
             with contextlib.suppress(OSError, termios.error):  # it was hung up
                 if termios.tcgetattr(descriptor) != modes and os.tcgetpgrp(descriptor) == os.getpgrp():
-                    termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+                    termios.tcsetattr(descriptor, termios.TCSANOW, modes)  # what is shown may be stopped for ever

@@ -184,10 +184,15 @@ class ConsoleFile(StreamFile):
         if request in t.GETS:
             memory.write(argument, self.device.control(request, bytes(t.GETS[request])))
         elif request in t.SETS:
-            self.device.control(request, memory.read(argument, t.SETS[request][0]))
+            size, drop = t.SETS[request]
+            if drop:
+                self.device.control(linux.TCFLSH, 0)
+            self.device.control(t.AT_ONCE[size], memory.read(argument, size))
             console.look()
-        elif request in (linux.TCFLSH, linux.TCXONC, linux.TCSBRK, t.TCSBRKP):
+        elif request in (linux.TCFLSH, linux.TCXONC):
             self.device.control(request, c_int(argument))
+        elif request in (linux.TCSBRK, t.TCSBRKP):
+            pass  # not waited for: what is shown may be stopped, and the whole system would wait
         elif request in (linux.FIONREAD, linux.TIOCOUTQ):
             memory.write(argument, self.device.control(request, bytes(4)))
         elif request == linux.TIOCGWINSZ:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skerry.unix.process import System, Thread
 
 SLAVE_MAJOR: Final = 136
+TYPED_AT_ONCE: Final = 1024  # bytes: each is looked at
 _TO_READ: Final = linux.POLLIN | linux.POLLRDNORM
 _TO_WRITE: Final = linux.POLLOUT | linux.POLLWRNORM
 
@@ -173,14 +174,14 @@ class MasterFile(OpenFile):
         return b"\0" + data if pair.packet else data
 
     def write(self, data: bytes) -> int | None:
-        discipline = self.pair.discipline
-        done = 0
-        while done < len(data) and (room := discipline.room()) > 0:
-            step = data[done : done + room]
-            discipline.receive(step)
-            done += len(step)
-        self.pair.changed()
-        return done if done or not data else None
+        pair = self.pair
+        discipline = pair.discipline
+        typed = data[: min(discipline.room(), TYPED_AT_ONCE)]
+        discipline.receive(typed)
+        pair.changed()
+        if len(typed) < len(data) and discipline.room() > 0:
+            pair.system.loop.call_at(0, pair.changed)  # the writer goes on when others have had their turn
+        return len(typed) if typed or not data else None
 
     def poll(self) -> int:
         pair = self.pair

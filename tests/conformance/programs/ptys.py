@@ -49,6 +49,10 @@ fcntl.ioctl(master, termios.TIOCPKT, struct.pack("i", 1))
 os.write(slave, b"packet")
 print(os.read(master, 100))
 fcntl.ioctl(master, termios.TIOCPKT, struct.pack("i", 0))
+modes = termios.tcgetattr(slave)
+modes[3] &= ~termios.ECHO
+termios.tcsetattr(slave, termios.TCSANOW, modes)
+print(os.write(master, b"x" * 50000 + b"\n"), len(os.read(slave, 100000)))  # what is too much is lost
 os.close(slave)
 try:
     os.read(master, 1)
