@@ -25,6 +25,7 @@ FILL_RATE: Final = 4  # bytes that programs can bring into use in a nanosecond, 
 SOONEST: Final = 4_000_000  # ns between two looks
 RESERVE: Final = 4  # this part of the memory is never given to files: they are full before processes must be killed
 LATEST: Final = 1_000_000_000
+SHARE: Final = 20  # of the time that passes, looking takes one part in so many at most
 PERIOD: Final = 50_000_000  # ns between two looks at processor time
 LONGEST_PAUSE: Final = 100_000_000  # ns for which nothing runs, at most, before processor time is looked at again
 
@@ -80,12 +81,15 @@ class MemoryLimit:
 
     def _look(self) -> None:
         assert self._system is not None
+        clock = self._system.platform.monotonic
+        start = clock()
         self._see()
         while self._seen > self.limit and self._exactly() > self.limit and self._kill_one():
             self._see()
         left = max(0, self.limit - self._seen)
-        period = min(max(left // FILL_RATE, SOONEST), LATEST)
-        self._system.loop.call_at(self._system.platform.monotonic() + period, self._look)
+        now = clock()
+        period = max(min(max(left // FILL_RATE, SOONEST), LATEST), (now - start) * SHARE)
+        self._system.loop.call_at(now + period, self._look)
 
     def _kill_one(self) -> bool:
         """Kill who uses most; whether there is anybody."""

@@ -69,16 +69,13 @@ class CowFile(File):
     """A regular file whose contents are the host's until they are first written."""
 
     fs: CowFileSystem
+    born_in_memory = False
 
     def __init__(self, fs: CowFileSystem, ino: int, mode: int, uid: int, gid: int, now: int, path: bytes, blocks: int) -> None:
         super().__init__(fs, ino, mode, uid, gid, now)
         self._host_path: bytes | None = path  # None: copied up
         self._host_blocks = blocks
         self._mapped_by: WeakSet[Memory] = _NOBODY  # shared, while the contents are the host's
-
-    @property
-    def stored(self) -> int:
-        return super().stored if self._host_path is None else 0
 
     @property
     def blocks(self) -> int:
@@ -112,6 +109,7 @@ class CowFile(File):
         file = self._host_file() if size else None
         if self.fs.storage is not None:
             self.fs.storage.require(size)
+            self.fs.storage.add_file(self)
         self.fs.open_files.pop(self, None)
         self._host_path = None
         kept, self.size = self.mtime, 0

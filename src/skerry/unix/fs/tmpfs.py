@@ -56,12 +56,13 @@ class File(Inode):
     """A regular file."""
 
     fs: MemoryFileSystem
+    born_in_memory = True  # whether its contents are in memory from the beginning
 
     def __init__(self, fs: MemoryFileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
         super().__init__(fs, ino, mode, uid, gid, now)
         self._small: bytearray | None = bytearray()
         self._object: MemoryObject | None = None
-        if fs.storage is not None:
+        if fs.storage is not None and self.born_in_memory:
             fs.storage.add_file(self)
 
     @property
