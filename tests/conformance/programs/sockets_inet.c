@@ -69,6 +69,9 @@ int main(void) {
   connection(); fflush(stdout); if (!fork()) { for (int i = 0; i < 5; i++) { usleep(1000); send(a, "ab", 2, 0); } _exit(0); } RECEIVE(b, 10, MSG_WAITALL); wait(NULL); over();
   connection(); struct timeval tv = {0, 10000}; setsockopt(b, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv); SHOW(read(b, text, 1)); RECEIVE(b, 1, 0); setsockopt(l, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv); SHOW(accept(l, NULL, NULL)); over();
 
+  puts("-- out of band");
+  connection(); SHOW(recv(b, text, 1, MSG_OOB)); SHOW(send(a, "!", 1, MSG_OOB)); usleep(1000); struct pollfd urgent = {.fd = b, .events = POLLPRI}; SHOW(poll(&urgent, 1, 0)); RECEIVE(b, 1, MSG_OOB | MSG_PEEK); RECEIVE(b, 1, MSG_OOB); RECEIVE(b, 1, MSG_OOB); RECEIVE(b, 1, MSG_DONTWAIT); SHOW(set_option(b, SOL_SOCKET, SO_OOBINLINE, 1)); SHOW(send(a, "in line", 7, MSG_OOB)); usleep(1000); SHOW(recv(b, text, 1, MSG_OOB)); over();
+
   puts("-- ports");
   listening(5); c = socket(AF_INET, SOCK_STREAM, 0); SHOW(bind(c, (void *)&at, sizeof at)); SHOW(set_option(c, SOL_SOCKET, SO_REUSEADDR, 1)); SHOW(bind(c, (void *)&at, sizeof at)); at = where("0.0.0.0", port); SHOW(bind(c, (void *)&at, sizeof at)); at = where("127.0.0.2", port); SHOW(bind(c, (void *)&at, sizeof at)); SHOW(listen(c, 1)); at = where("127.0.0.2", port); a = socket(AF_INET, SOCK_STREAM, 0); SHOW(connect(a, (void *)&at, sizeof at)); NAME(a); POLL(c); POLL(l); close(c); over();
   int r1 = socket(AF_INET, SOCK_STREAM, 0), r2 = socket(AF_INET, SOCK_STREAM, 0); set_option(r1, SOL_SOCKET, SO_REUSEPORT, 1); set_option(r2, SOL_SOCKET, SO_REUSEPORT, 1); at = where("127.0.0.1", 0); bind(r1, (void *)&at, sizeof at); at = where("127.0.0.1", port_of(r1)); SHOW(bind(r2, (void *)&at, sizeof at)); SHOW(listen(r1, 5)); SHOW(listen(r2, 5)); close(r1); close(r2);

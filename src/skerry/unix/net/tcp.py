@@ -1,7 +1,8 @@
 """TCP between two sockets of this system. There are no segments, no windows and no losses: what is sent has arrived, and a reset is a call.
 
 What a program can see is kept: a connection that is not accepted yet, half-closed ends, resets by unread data or SO_LINGER 0, the
-error that the first call reports and the end that the next one sees. There is no TIME_WAIT, and no urgent data.
+error that the first call reports and the end that the next one sees. There is no TIME_WAIT; of urgent data the last byte is kept, without
+its place in the stream and without SIGURG.
 
 Source: tcp(7), RFC 9293; which error comes when is net/ipv4/tcp.c's.
 """
@@ -42,6 +43,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self._listener: TcpSocket | None = None  # that this end waits for
         self._told = True  # whether connect has reported how the last attempt went
         self._ended = False  # the other end will send no more
+        self._urgent: int | None = None  # a byte out of band that was not read
 
     @property
     def ports(self) -> Ports:
@@ -50,7 +52,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
     def _window(self, peer: TcpSocket) -> int:
         """Bytes that may be on their way to ``peer``."""
         sized = self.send_buffer, peer.receive_buffer
-        return WINDOW if sized == (SEND_BUFFER, RECEIVE_BUFFER) else sum(sized)
+        return WINDOW if sized == (SEND_BUFFER, RECEIVE_BUFFER) else sum(sized) // 2  # half of a buffer is overhead: tcp_adv_win_scale
 
     # Connecting
     def listen(self, backlog: int, process: Process) -> None:
@@ -161,7 +163,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
             return 0
         if peer is None:
             self._reset()  # so answers an end that was closed
-            return len(data)
+            return min(len(data), self.send_buffer)
         queue = peer.incoming
         count = self.fits(len(data), queue.length, self._window(peer))
         if count < len(data):
@@ -171,6 +173,31 @@ class TcpSocket(InetSocket, ConnectionSocket):
         queue.append_bytes(data if count == len(data) else data[:count], b"", None)
         peer.changed.wake()
         return count
+
+    def send_urgent(self, data: bytes) -> int | None:
+        """The same with MSG_OOB: the last byte is urgent, and out of band unless the other end wants it inline."""
+        body, last = data[:-1], data[-1:]
+        done = self.send(body, None) if body else 0
+        if done is None or done < len(body):
+            return done
+        peer = self.peer
+        if peer is None or peer.is_set(sockets.SO_OOBINLINE) or not last:
+            step = self.send(last, None)
+            return done + step if step is not None else done or None
+        if self.error or self.shut & SHUT_WRITE:
+            return self.send(last, None)
+        peer._urgent = last[0]
+        peer.changed.wake()
+        return len(data)
+
+    def receive_urgent(self, peek: bool) -> Received:
+        """The byte that came out of band. Raises EINVAL where there is none, or it comes inline."""
+        if self._urgent is None:
+            raise LinuxError(linux.EINVAL)
+        data = bytes((self._urgent,))
+        if not peek:
+            self._urgent = None
+        return Received(data, 1)
 
     def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         if self.incoming:
@@ -196,6 +223,8 @@ class TcpSocket(InetSocket, ConnectionSocket):
             return bits
         if self.incoming:
             bits |= READABLE
+        if self._urgent is not None:
+            bits |= linux.POLLPRI
         peer = self.peer
         if peer is None or self.shut & SHUT_WRITE or peer.incoming.length * 3 <= self._window(peer) * 2:
             bits |= WRITABLE

@@ -79,7 +79,7 @@ def _destination(thread: Thread, socket: Socket, data: bytes) -> Destination | N
 
 
 def _send(thread: Thread, socket: Socket, message: Message, flags: int) -> Result:
-    if flags & linux.MSG_OOB:
+    if flags & linux.MSG_OOB and not isinstance(socket, TcpSocket):
         raise LinuxError(linux.EOPNOTSUPP)
     done = _try_to_send(thread, socket, message, flags)
     if done == len(message.data):
@@ -94,6 +94,8 @@ def _send(thread: Thread, socket: Socket, message: Message, flags: int) -> Resul
 def _try_to_send(thread: Thread, socket: Socket, message: Message, flags: int) -> int | None:
     socket.last_sender = message.credentials
     try:
+        if flags & linux.MSG_OOB and isinstance(socket, TcpSocket):
+            return socket.send_urgent(message.data)
         return socket.send(*message)
     except LinuxError as error:
         if error.errno == linux.EPIPE and socket.kind != linux.SOCK_DGRAM and not flags & linux.MSG_NOSIGNAL:
@@ -235,8 +237,10 @@ def _wants_all(socket: Socket, flags: int) -> bool:
 
 
 def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Result:
-    """Raises EAGAIN, EOPNOTSUPP (there is no urgent data)."""
+    """Raises EAGAIN, EOPNOTSUPP, EINVAL (no urgent data)."""
     if flags & linux.MSG_OOB:
+        if isinstance(socket, TcpSocket):
+            return _deliver(thread, socket, target, flags, socket.receive_urgent(bool(flags & linux.MSG_PEEK)))
         raise LinuxError(linux.EINVAL if socket.kind == linux.SOCK_STREAM else linux.EOPNOTSUPP)
     if flags & sockets.MSG_ERRQUEUE:
         raise LinuxError(linux.EAGAIN)
