@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import random
 import select
@@ -13,6 +15,8 @@ import pytest
 from tests.native.natives import MODULES, Natives
 
 from skerry.abi import mach
+from skerry.mach import calls
+from skerry.mach.task import Task
 from skerry.machine import host
 
 pytestmark = pytest.mark.machine
@@ -109,6 +113,69 @@ def test_garbage_gets_codes_and_the_kernel_does_not_grow(natives: Natives) -> No
         assert natives.ended(task) == ""
         assert task.space.entries == {}
     assert host.resident(os.getpid()) - before < 4 << 20
+
+
+CALLS = """
+import json, random
+def main(channel, seed, count, table):
+    chance = random.Random(seed)
+    task = NativeTask(channel)
+    calls = json.loads(table)
+    pages = [finish(task.kernel.vm_allocate(0, 4096 * n, 1)) for n in (1, 2, 3)]
+    ports = [task.self_port, task.host_self(), *(task.reply_port() for _ in range(4)), *range(0x103, 0x183, 4)]
+    names = [*ports, 0, 0xFFFFFFFF, 1, 0x7FFFFFFF]
+    def natural():
+        page = chance.choice(pages)
+        return chance.choice((0, 1, 4096, 8192, 100000, page, page + 4096, page - 1, page + chance.getrandbits(14), 1 << 63, (1 << 64) - 1))
+    def rights(count):
+        return machmsg.rights(chance.choice((16, 17, 18, 19, 20, 21)), *(chance.choice(names) for _ in range(count)))
+    def data(name, width):
+        if chance.random() < 0.4:
+            number = chance.choice((0, 1, 5, 4096, 9000))
+            return machmsg.Item(name, 8 * width, number, natural(), False, chance.random() < 0.3)
+        length = chance.choice((0, 1, 5, 128))
+        return machmsg.Item(name, 8 * width, length, chance.randbytes(length * width))
+    def item(kind):
+        if chance.random() < 0.03:
+            kind = chance.choice(("int", "name", "natural", "bytes", "names", "right", "sends"))
+        if kind == "int":
+            return machmsg.integers(chance.choice((0, 0, 1, 1, 2, 3, 4, 5, 7, 16, 19, 20, 21, 69, 70, 72, -1, 1 << 30)))
+        if kind == "name":
+            return machmsg.Item(2, 32, 1, chance.choice((*names, 3, 17, 65535)).to_bytes(4, "little"))
+        if kind == "natural":
+            return machmsg.naturals(natural())
+        if kind == "right":
+            return rights(1)
+        return rights(chance.choice((0, 1, 4, 5))) if kind == "sends" else data(9 if kind == "bytes" else 2, 1 if kind == "bytes" else 4)
+    good = 0
+    for n in range(count):
+        id, kinds = chance.choice(calls)
+        items = tuple(item(kind) for kind in kinds)
+        message = UserMessage(id, task.self_port, task.reply_name, COPY, ONCE, items)
+        option = 3 | mach.MACH_RCV_TIMEOUT | mach.MACH_SEND_TIMEOUT
+        code, answer = channel.msg(machmsg.pack(message), option, 1 << 20, task.reply_name, 100, 0)
+        if code:  # it has done away with its own names
+            task.self_port, task.reply_name = channel.trap(mach.TRAP_MACH_TASK_SELF), task.reply_port()
+        good += code == 0 and int.from_bytes(answer[28:32], "little") == 0
+    assert good > count // 20, good
+"""
+
+
+def test_calls_with_hostile_arguments_leave_nothing(natives: Natives) -> None:
+    """Every call on a task, well formed, with whatever arguments; but for those that end it, stop it or start others."""
+    left_out = ("task_terminate", "task_suspend", "task_create", "task_set_special_port")
+    rows = [(call.id, [kind.value for kind in call.arguments]) for call in calls.TABLE if call.target is Task and call.name not in left_out]
+    descriptors = 0
+    for seed in range(5):
+        task = natives.start(CALLS, seed, 600, json.dumps(rows))
+        assert natives.ended(task) == ""
+        assert task.space.entries == {}
+        natives.tasks.clear()  # its map holds memory objects as long as anybody holds it
+        del task
+        gc.collect()
+        now = len(os.listdir("/proc/self/fd"))
+        assert not descriptors or now <= descriptors
+        descriptors = now
 
 
 def test_a_type_name_cannot_pose_as_a_right(natives: Natives) -> None:
