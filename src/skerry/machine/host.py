@@ -60,6 +60,8 @@ def proportional_bytes(pid: int) -> tuple[int, int]:
     """Bytes of private and of shared memory that a host process has in use, each page divided among those who map it. Zeros: no process."""
     try:
         rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    except PermissionError:  # the host does not let us look so closely
+        return private_bytes(pid), 0
     except OSError:
         return 0, 0
     fields = dict(row.split(":") for row in rows)
