@@ -12,7 +12,28 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = "src/skerry/machine/native"
-STUB_FLAGS = ["-O2", "-std=gnu11", "-ffreestanding", "-fno-stack-protector", "-fcf-protection=none", "-mgeneral-regs-only", "-mfsgsbase", "-mno-red-zone", "-mcmodel=large", "-fno-pic", "-fno-asynchronous-unwind-tables", "-Wall", "-Wextra", "-Werror", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,noexecstack"]
+FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type"]
+STUB_FLAGS = [
+    "-O2",
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-stack-protector",
+    "-fcf-protection=none",
+    "-mgeneral-regs-only",
+    "-mfsgsbase",
+    "-mno-red-zone",
+    "-mcmodel=large",
+    "-fno-pic",
+    "-fno-asynchronous-unwind-tables",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-nostdlib",
+    "-static",
+    "-no-pie",
+    "-Wl,--build-id=none",
+    "-Wl,-z,noexecstack",
+]
 
 
 class BuildNative(build_ext):
@@ -33,20 +54,13 @@ setup(
             "skerry.machine._host",
             [f"{NATIVE}/{part}.c" for part in ("host", "machine", "space", "context", "placement", "mapper")],
             depends=[f"{NATIVE}/layout.h", f"{NATIVE}/host.h"],
-            extra_compile_args=[
-                "-O2",
-                "-std=gnu11",
-                "-Wall",
-                "-Wextra",
-                "-Wno-missing-field-initializers",
-                "-Wno-cast-function-type",
-            ],
+            extra_compile_args=FLAGS,
         ),
         Extension(
             "skerry.machine._channel",
             [f"{NATIVE}/channel.c"],
             depends=[f"{NATIVE}/layout.h"],
-            extra_compile_args=["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type"],
+            extra_compile_args=FLAGS,
         ),
     ],
     cmdclass={"build_ext": BuildNative},
