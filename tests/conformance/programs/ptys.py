@@ -7,6 +7,7 @@ import select
 import signal
 import struct
 import termios
+import time
 
 
 def everything(descriptor):
@@ -98,8 +99,8 @@ child, terminal = pty.fork()
 if not child:
     signal.signal(signal.SIGHUP, lambda *_: os._exit(7))
     os.write(1, b"ready\n")
-    while True:
-        signal.pause()
+    while True:  # not pause: Python would not see a signal that comes just before it
+        time.sleep(0.01)
 until(terminal, b"ready\r\n")
 os.close(terminal)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
