@@ -279,7 +279,10 @@ def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int)
 
 def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int) -> int:
     done = 0
-    if file.inode.mode & _PRIVILEGES and any(length for _, length in vector):
+    if not any(length for _, length in vector):
+        file.read_at(0, 0)  # ESPIPE, where there are no positions
+        return 0
+    if file.inode.mode & _PRIVILEGES:
         drop_privileges(thread.process.credentials, file.inode)
     for address, length in pieces(vector):
         try:
