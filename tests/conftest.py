@@ -1,4 +1,4 @@
-"""For all tests: hypothesis draws the same cases each time, so that a change is judged by what it changes; SKERRY_EXPLORE=1 draws others."""
+"""Hypothesis draws the same cases each time, so that a change is judged by what it changes; SKERRY_EXPLORE=1 draws others."""
 
 from __future__ import annotations
 
