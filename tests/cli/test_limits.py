@@ -75,7 +75,7 @@ def test_programs_see_the_memory_that_the_limit_leaves(skerry: Run) -> None:
 
 
 def test_disk_is_full_at_its_limit_and_has_room_again(skerry: Run) -> None:
-    script = "cd /tmp; head -c 9M /dev/zero >x; wc -c <x; rm x; head -c 3M /dev/zero >/var/tmp/y; head -c 3M /dev/zero >/var/tmp/y; wc -c </var/tmp/y"
+    script = "cd /tmp; head -c 9M /dev/zero >x; wc -c <x; rm x; cd /var/tmp; head -c 3M /dev/zero >y; head -c 3M /dev/zero >y; wc -c <y"
     result = skerry("run", "--disk", "5M", "sh", "-c", script)
     assert said(result) == ["skerry: limit reached: --disk 5M: no space for files (ENOSPC)"]
     first, second = map(int, result.stdout.split())
