@@ -454,11 +454,14 @@ def sys_pipe2(thread: Thread, address: int, flags: int) -> Result:
     reader, writer = make_pipe(system.last_ino, who.fsuid, who.fsgid, now, flags & linux.O_NONBLOCK)
     close_on_exec = bool(flags & linux.O_CLOEXEC)
     first = process.files.install(reader, close_on_exec)
+    second = -1
     try:
         second = process.files.install(writer, close_on_exec)
         process.memory.write(address, struct.pack("<ii", first, second))
-    except Exception:
+    except (LinuxError, Fault):
         process.files.close(first)
+        if second >= 0:
+            process.files.close(second)
         raise
     return 0
 

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux, sockets
+from skerry.abi.fault import Fault
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.net import options
@@ -106,11 +107,14 @@ def sys_socketpair(thread: Thread, family: int, kind: int, protocol: int, addres
     close_on_exec = bool(flags & linux.SOCK_CLOEXEC)
     files = process.files
     first = files.install(one, close_on_exec)
+    second = -1
     try:
         second = files.install(two, close_on_exec)
         process.memory.write(address, struct.pack("<ii", first, second))
-    except Exception:
+    except (LinuxError, Fault):
         files.close(first)
+        if second >= 0:
+            files.close(second)
         raise
     return 0
 
