@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import MemoryObject, UserSpace
 
 _DIRENT: Final = struct.Struct("<QqHB")
+_NOT_READABLE: Final = linux.O_WRONLY | linux.O_PATH  # an access mode of 3 allows neither reading nor writing, only ioctl
+_ACCESS: Final = linux.O_ACCMODE | linux.O_PATH
+_WRITABLE: Final = (linux.O_WRONLY, linux.O_RDWR)
 
 
 class LentOffset:
@@ -90,11 +93,11 @@ class OpenFile(LockOwner):
 
     @property
     def readable(self) -> bool:
-        return self.flags & linux.O_ACCMODE != linux.O_WRONLY and not self.flags & linux.O_PATH
+        return not self.flags & _NOT_READABLE
 
     @property
     def writable(self) -> bool:
-        return self.flags & linux.O_ACCMODE != linux.O_RDONLY and not self.flags & linux.O_PATH
+        return self.flags & _ACCESS in _WRITABLE
 
     mappable = False  # whether something that is not a regular file can be mapped
     zero_memory = False  # whether mapping it gives zero memory
@@ -183,6 +186,27 @@ class OpenFile(LockOwner):
 
     def close(self) -> None:
         """The last reference is gone."""
+
+
+class PathFile(OpenFile):
+    """A place in the tree of names (O_PATH): what is done with its contents fails with EBADF."""
+
+    pollable = False
+
+    def seek(self, offset: int, whence: int) -> int:
+        raise LinuxError(linux.EBADF)
+
+    def read_at(self, count: int, offset: int) -> bytes:
+        raise LinuxError(linux.EBADF)
+
+    def write_at(self, data: bytes, offset: int) -> int:
+        raise LinuxError(linux.EBADF)
+
+    def ioctl(self, thread: Thread, request: int, argument: int) -> int:
+        raise LinuxError(linux.EBADF)
+
+    def sync(self) -> None:
+        raise LinuxError(linux.EBADF)
 
 
 class RegularFile(OpenFile):
@@ -340,7 +364,7 @@ class FileTable(LockOwner):
 
     def require_room(self) -> None:
         """Raises LinuxError(EMFILE) where ``install`` would."""
-        if sum(fd < self.limit for fd in self.files) >= self.limit:
+        if len(self.files) >= self.limit and sum(fd < self.limit for fd in self.files) >= self.limit:
             raise LinuxError(linux.EMFILE)
 
     def place(self, fd: int, file: OpenFile, close_on_exec: bool) -> None:

@@ -262,6 +262,7 @@ class Directory(Inode):
 
     def link(self, name: bytes, inode: Inode, now: int) -> None:
         self._add(name, inode, now)
+        inode.linkable = False
         inode.nlink += 1
         inode.ctime = now
         notify.tell_self(inode, notify.IN_ATTRIB)
@@ -309,9 +310,10 @@ class Directory(Inode):
         if exchange and old is not None:
             self._place(name, old, now)
         to._place(new_name, child, now)
-        if child.is_directory and to is not self and not exchange:
-            self.nlink -= 1
-            to.nlink += 1
+        if to is not self:
+            moved = child.is_directory - (exchange and old is not None and old.is_directory)
+            self.nlink -= moved
+            to.nlink += moved
         child.ctime = now
         notify.moved(self, name, to, new_name, child, None if exchange else old)
         if exchange and old is not None:

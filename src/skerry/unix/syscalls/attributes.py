@@ -183,7 +183,7 @@ def _change_times(thread: Thread, inode: Inode, times: tuple[int, int] | None) -
 
 def sys_utimensat(thread: Thread, directory: int, address: int, times: int, flags: int) -> Result:
     process = thread.process
-    inode = inode_at(thread, directory, address, flags) if address else process.files[c_int(directory)].inode
+    inode = inode_at(thread, directory, address, flags) if address else process.files.usable(c_int(directory)).inode
     if not times:
         return _change_times(thread, inode, None)
     words = struct.unpack("<4q", process.memory.read(times, 32))

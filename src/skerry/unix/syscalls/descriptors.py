@@ -372,6 +372,7 @@ def _dup_to(thread: Thread, file: OpenFile, new: int, close_on_exec: bool) -> in
     return new
 
 
+_ON_PATHS: Final = frozenset((linux.F_DUPFD, linux.F_DUPFD_CLOEXEC, linux.F_GETFD, linux.F_SETFD, linux.F_GETFL))
 _SETTABLE: Final = linux.O_APPEND | linux.O_NONBLOCK | linux.O_DIRECT | linux.O_NOATIME
 
 
@@ -380,6 +381,8 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
     files = thread.process.files
     file = files[fd]
     command = c_int(command)
+    if file.flags & linux.O_PATH and command not in _ON_PATHS:
+        raise LinuxError(linux.EBADF)
     if command in (linux.F_DUPFD, linux.F_DUPFD_CLOEXEC):
         if not 0 <= c_int(argument) < files.limit:
             raise LinuxError(linux.EINVAL)
@@ -422,7 +425,7 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
 def sys_ioctl(thread: Thread, fd: int, request: int, argument: int) -> Result:
     fd = c_int(fd)
     files = thread.process.files
-    file = files[fd]
+    file = files.usable(fd)
     request &= 0xFFFFFFFF
     memory = thread.process.memory
     if request == linux.FIONBIO:
@@ -491,7 +494,7 @@ def sys_ftruncate(thread: Thread, fd: int, size: int) -> Result:
 
 
 def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) -> Result:
-    file = thread.process.files[c_int(fd)]
+    file = thread.process.files.usable(c_int(fd))
     if c_long(offset) < 0 or c_long(length) <= 0:
         raise LinuxError(linux.EINVAL)
     if mode & (linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_KEEP_SIZE) == linux.FALLOC_FL_PUNCH_HOLE:
@@ -509,7 +512,7 @@ def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) 
 
 
 def sys_fadvise64(thread: Thread, fd: int, offset: int, length: int, advice: int) -> Result:
-    if isinstance(thread.process.files[c_int(fd)], PipeEnd):
+    if isinstance(thread.process.files.usable(c_int(fd)), PipeEnd):
         raise LinuxError(linux.ESPIPE)
     return 0
 

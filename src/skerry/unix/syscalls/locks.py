@@ -97,7 +97,7 @@ async def _take_later(locks: FileLocks, owner: LockOwner, pid: int, start: int, 
 
 
 def sys_flock(thread: Thread, fd: int, operation: int) -> int | Coroutine[Any, Any, int]:
-    file = thread.process.files[c_int(fd)]
+    file = thread.process.files.usable(c_int(fd))
     if file.inode.whole_locks is None:
         file.inode.whole_locks = FileLocks()
     locks = file.inode.whole_locks

@@ -12,7 +12,7 @@ from skerry.abi import linux
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.tmpfs import Directory
-from skerry.unix.syscalls.paths import AT_FDCWD_WORD, Result, opened, walk
+from skerry.unix.syscalls.paths import AT_FDCWD_WORD, PATH_FLAGS, Result, opened, walk
 from skerry.unix.vfs import SYMLINK_LIMIT, Name, require
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _SCOPED: Final = BENEATH | IN_ROOT
 _HOW: Final = struct.Struct("<QQQ")
 _MAX_SIZE: Final = 4096
 _FLAGS: Final = 0o37777703  # VALID_OPEN_FLAGS
-_PATH_FLAGS: Final = linux.O_PATH | linux.O_DIRECTORY | linux.O_NOFOLLOW | linux.O_CLOEXEC
 
 
 def sys_openat2(thread: Thread, directory: int, address: int, how: int, size: int) -> Result:
@@ -43,7 +42,7 @@ def sys_openat2(thread: Thread, directory: int, address: int, how: int, size: in
         raise LinuxError(linux.E2BIG)
     flags, mode, restrict = _HOW.unpack_from(data)
     makes = flags & linux.O_CREAT or flags & linux.O_TMPFILE == linux.O_TMPFILE
-    if flags & ~_FLAGS or mode & ~0o7777 or (mode and not makes) or (flags & linux.O_PATH and flags & ~_PATH_FLAGS):
+    if flags & ~_FLAGS or mode & ~0o7777 or (mode and not makes) or (flags & linux.O_PATH and flags & ~PATH_FLAGS):
         raise LinuxError(linux.EINVAL)
     if restrict & ~(NO_XDEV | NO_MAGICLINKS | NO_SYMLINKS | _SCOPED | CACHED) or restrict & _SCOPED == _SCOPED:
         raise LinuxError(linux.EINVAL)

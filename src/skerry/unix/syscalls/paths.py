@@ -10,17 +10,19 @@ from skerry.abi import linux
 from skerry.unix import notify
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
-from skerry.unix.files import OpenFile
+from skerry.unix.files import OpenFile, PathFile
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
 from skerry.unix.pipe import PipeEnd, PipeInode
-from skerry.unix.vfs import Name, drop_privileges, full_path, may, path_of, require, resolve
+from skerry.unix.vfs import PATH_MAX, Name, drop_privileges, full_path, may, path_of, require, resolve
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
 
 Result = int | Coroutine[Any, Any, int]
 AT_FDCWD_WORD: Final = linux.AT_FDCWD & 0xFFFFFFFF
+PATH_FLAGS: Final = linux.O_PATH | linux.O_DIRECTORY | linux.O_NOFOLLOW | linux.O_CLOEXEC  # all that means something beside O_PATH
+NO_NAMES: Final = (b"", b".", b"..")  # last components under which nothing can be made
 Walk = Callable[..., Name]  # walk, or one that is confined: thread, directory descriptor, path, follow
 
 
@@ -115,6 +117,7 @@ def sys_openat(thread: Thread, directory: int, address: int, flags: int, mode: i
 def opened(thread: Thread, directory: int, path: bytes, flags: int, mode: int, find: Walk) -> Result:
     """A descriptor of what ``path`` leads to by ``find``; a fifo waits for its other side."""
     process = thread.process
+    process.files.require_room()
     file = open_path(thread, directory, path, flags, mode, find)
     waits = isinstance(file, PipeEnd) and not isinstance(file.inode, PipeInode) and flags & linux.O_ACCMODE != linux.O_RDWR
     if isinstance(file, PipeEnd) and waits and not flags & linux.O_NONBLOCK:
@@ -136,12 +139,14 @@ async def _open_fifo_later(thread: Thread, file: PipeEnd, flags: int) -> int:
 def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int, find: Walk = walk) -> OpenFile:
     """The open file of open(2). Raises all that it does."""
     process = thread.process
+    if flags & linux.O_PATH:
+        flags &= PATH_FLAGS
     if flags & linux.O_CREAT and flags & linux.O_DIRECTORY:
         raise LinuxError(linux.EINVAL)
     if flags & linux.O_TMPFILE == linux.O_TMPFILE:
         return _open_unnamed(thread, find(thread, directory, path).inode, flags, mode)
-    if flags & linux.O_CREAT and path[-1:] == b"/":
-        find(thread, directory, path.rstrip(b"/") or b"/", False)
+    if flags & linux.O_CREAT and path[-1:] == b"/" and path.rstrip(b"/").rsplit(b"/", 1)[-1] not in NO_NAMES:
+        find(thread, directory, path.rstrip(b"/"), False)
         raise LinuxError(linux.EISDIR)
     exclusive = flags & (linux.O_CREAT | linux.O_EXCL) == linux.O_CREAT | linux.O_EXCL
     name = find(thread, directory, path, not flags & linux.O_NOFOLLOW and not exclusive)
@@ -157,7 +162,7 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     elif exclusive:
         raise LinuxError(linux.EEXIST)
     if flags & linux.O_PATH:
-        file = OpenFile(inode, flags, full_path(name, process.place.root))
+        file: OpenFile = PathFile(inode, flags, full_path(name, process.place.root))
         if flags & linux.O_DIRECTORY and not inode.is_directory:
             raise LinuxError(linux.ENOTDIR)
         return file
@@ -168,7 +173,7 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     if inode.is_directory and flags & (linux.O_ACCMODE | linux.O_CREAT | linux.O_TRUNC):
         raise LinuxError(linux.EISDIR)
     if not created:
-        access = (linux.R_OK, linux.W_OK, linux.R_OK | linux.W_OK, linux.R_OK)[flags & linux.O_ACCMODE]
+        access = (linux.R_OK, linux.W_OK, linux.R_OK | linux.W_OK, linux.R_OK | linux.W_OK)[flags & linux.O_ACCMODE]
         if flags & linux.O_TRUNC:
             access |= linux.W_OK
         require(process.credentials, inode, access)
@@ -244,6 +249,8 @@ def sys_mknodat(thread: Thread, directory: int, address: int, mode: int, rdev: i
     kind = mode & linux.S_IFMT or linux.S_IFREG
     if kind in (linux.S_IFCHR, linux.S_IFBLK):
         raise LinuxError(linux.EPERM)
+    if kind == linux.S_IFDIR:
+        raise LinuxError(linux.EPERM)
     if kind not in (linux.S_IFREG, linux.S_IFIFO, linux.S_IFSOCK):
         raise LinuxError(linux.EINVAL)
     _create(thread, name, kind | mode & 0o7777)
@@ -271,6 +278,8 @@ def sys_link(thread: Thread, old: int, new: int) -> Result:
 
 def sys_linkat(thread: Thread, old_directory: int, old: int, new_directory: int, new: int, flags: int) -> Result:
     process = thread.process
+    if flags & ~(linux.AT_SYMLINK_FOLLOW | linux.AT_EMPTY_PATH):
+        raise LinuxError(linux.EINVAL)
     follow = 0 if flags & linux.AT_SYMLINK_FOLLOW else linux.AT_SYMLINK_NOFOLLOW
     inode = inode_at(thread, old_directory, old, follow | flags & linux.AT_EMPTY_PATH)
     name = _new_entry(thread, new_directory, process.memory.read_path(new))
@@ -401,6 +410,8 @@ def sys_getcwd(thread: Thread, address: int, size: int) -> Result:
     if process.place.cwd.nlink == 0:
         raise LinuxError(linux.ENOENT)
     path = path_of(process.place.cwd, process.place.root) + b"\0"
+    if len(path) > PATH_MAX:
+        raise LinuxError(linux.ENAMETOOLONG)
     if len(path) > size:
         raise LinuxError(linux.ERANGE)
     process.memory.write(address, path)
