@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check bench suites clean
 
 help:
 	@echo 'make install   make $(VENV) and install Skerry into it'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test      all tests, as CI runs them'
 	@echo 'make check     format, lint, types and the quick tests'
 	@echo 'make bench     measure beside native, PRoot and gVisor (BENCH=--quick for a first look)'
+	@echo 'make suites    compare the results of Python'\''s regression tests natively and inside (SUITES=test_os for some)'
 	@echo 'make clean     remove what was built'
 
 install: $(STAMP)
@@ -41,6 +42,9 @@ check: install
 
 bench: install
 	@$(BIN)/python -m bench $(BENCH)
+
+suites: install
+	@$(BIN)/python tests/suites/python/compare.py $(SUITES)
 
 clean:
 	@rm -rf $(VENV) build src/*.egg-info src/skerry/machine/*.so src/skerry/machine/stub
