@@ -12,10 +12,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final
+from typing import Final, Self
 
 from skerry.machine import _host, libc
 from skerry.machine.memory import HostFile
+from skerry.machine.owners import AS_THEY_ARE, Owners
 
 Attributes = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
 _OPEN: Final = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -25,16 +26,17 @@ _KINDS: Final = stat.S_IFREG | stat.S_IFIFO | stat.S_IFSOCK
 class HostNode:
     """An object of the host's file system: a directory, a file, a link or something else. Owns its descriptor."""
 
-    __slots__ = ("descriptor", "writable")
+    __slots__ = ("descriptor", "owners", "writable")
 
-    def __init__(self, descriptor: int, writable: bool) -> None:
+    def __init__(self, descriptor: int, writable: bool, owners: Owners = AS_THEY_ARE) -> None:
         self.descriptor = descriptor
         self.writable = writable
+        self.owners = owners
 
     @classmethod
-    def directory(cls, path: bytes, writable: bool) -> HostNode:
+    def directory(cls, path: bytes, writable: bool, owners: Owners = AS_THEY_ARE) -> Self:
         """The node of the host directory ``path``: the only way to a first node."""
-        return cls(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), writable)
+        return cls(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), writable, owners)
 
     def __del__(self) -> None:
         os.close(self.descriptor)
@@ -44,7 +46,8 @@ class HostNode:
         """mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime (ns), blocks (512 bytes)."""
         s = os.fstat(self.descriptor)
         times = (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns)
-        return (s.st_mode, s.st_ino, s.st_dev, s.st_nlink, s.st_uid, s.st_gid, s.st_rdev, s.st_size, *times, s.st_blocks)
+        owner = self.owners.shown(s.st_uid, s.st_gid)
+        return (s.st_mode, s.st_ino, s.st_dev, s.st_nlink, *owner, s.st_rdev, s.st_size, *times, s.st_blocks)
 
     def statfs(self) -> tuple[int, int, int, int, int, int]:
         """Block size, blocks, free blocks, available blocks, files, free files."""
@@ -59,7 +62,7 @@ class HostNode:
     def change_owner(self, uid: int, gid: int) -> None:
         """-1 leaves one as it is."""
         self._change()
-        os.chown(self._link, uid, gid)
+        os.chown(self._link, *self.owners.kept(uid, gid))
 
     def change_times(self, access: int, modification: int) -> None:
         """Nanoseconds since 1970."""
@@ -67,10 +70,10 @@ class HostNode:
         os.utime(self._link, ns=(access, modification))
 
     # Directories
-    def lookup(self, name: bytes) -> HostNode:
+    def lookup(self, name: bytes) -> Self:
         """What is called ``name`` here; a symbolic link itself, not what it leads to."""
         flags = os.O_PATH | os.O_NOFOLLOW
-        return HostNode(_host.open_beneath(self.descriptor, _component(name), flags, 0), self.writable)
+        return type(self)(_host.open_beneath(self.descriptor, _component(name), flags, 0), self.writable, self.owners)
 
     def list(self) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits (S_IFMT) of each entry."""
@@ -80,28 +83,29 @@ class HostNode:
         finally:
             os.close(descriptor)
 
-    def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[HostNode, HostFile]:
+    def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[Self, HostFile]:
         """A new regular file, open to read and write."""
         self._change()
         descriptor = os.open(_component(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=self.descriptor)
         file = HostFile(descriptor)
         return self._made(name, mode, uid, gid), file
 
-    def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[HostNode, HostFile]:
+    def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[Self, HostFile]:
         """A new regular file without a name (O_TMPFILE), open to read and write."""
         self._change()
         file = HostFile(os.open(b".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=self.descriptor))
-        node = HostNode(os.open(b"/proc/self/fd/%d" % file.descriptor, os.O_PATH | os.O_CLOEXEC), self.writable)
+        path = b"/proc/self/fd/%d" % file.descriptor
+        node = type(self)(os.open(path, os.O_PATH | os.O_CLOEXEC), self.writable, self.owners)
         node._adopt(mode, uid, gid)
         return node, file
 
-    def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> HostNode:
+    def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
         """A new directory."""
         self._change()
         os.mkdir(_component(name), 0o700, dir_fd=self.descriptor)
         return self._made(name, mode, uid, gid)
 
-    def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> HostNode:
+    def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
         """A new fifo or socket, by the type bits of ``mode``; devices are refused with EPERM."""
         self._change()
         if stat.S_IFMT(mode) & ~_KINDS or not stat.S_IFMT(mode):
@@ -109,13 +113,13 @@ class HostNode:
         os.mknod(_component(name), stat.S_IFMT(mode) | 0o600, dir_fd=self.descriptor)
         return self._made(name, mode, uid, gid)
 
-    def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> HostNode:
+    def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> Self:
         """A new symbolic link."""
         self._change()
         os.symlink(target, _component(name), dir_fd=self.descriptor)
         return self._made(name, 0o777, uid, gid)
 
-    def link(self, node: HostNode, name: bytes) -> None:
+    def link(self, node: Self, name: bytes) -> None:
         """One more name for ``node``, here."""
         self._change()
         os.link(node._link, _component(name), dst_dir_fd=self.descriptor, follow_symlinks=True)
@@ -130,7 +134,7 @@ class HostNode:
         self._change()
         os.rmdir(_component(name), dir_fd=self.descriptor)
 
-    def rename(self, name: bytes, to: HostNode, new_name: bytes, flags: int) -> None:
+    def rename(self, name: bytes, to: Self, new_name: bytes, flags: int) -> None:
         """Move an entry to the directory ``to``; ``flags`` are RENAME_*."""
         self._change()
         if flags:
@@ -169,7 +173,7 @@ class HostNode:
         if not self.writable:
             raise OSError(errno.EROFS, "the directory was given read-only")
 
-    def _made(self, name: bytes, mode: int, uid: int, gid: int) -> HostNode:
+    def _made(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
         """The node of what was just made, with its owner and mode, which the host's umask has no say in."""
         node = self.lookup(name)
         node._adopt(mode, uid, gid)
@@ -177,6 +181,7 @@ class HostNode:
 
     def _adopt(self, mode: int, uid: int, gid: int) -> None:
         status = os.fstat(self.descriptor)
+        uid, gid = self.owners.kept(uid, gid)
         if (status.st_uid, status.st_gid) != (uid, gid):
             os.chown(self._link, uid, gid)
         mode |= status.st_mode & stat.S_ISGID if stat.S_ISDIR(status.st_mode) else 0

@@ -9,6 +9,7 @@ from typing import Final
 from skerry.machine import _host
 from skerry.machine.hostnode import list_directory
 from skerry.machine.memory import HostFile
+from skerry.machine.owners import AS_THEY_ARE, Owners
 
 _OPEN_DIRECTORIES: Final = 256
 
@@ -18,7 +19,8 @@ class HostTree:
 
     _root = -1
 
-    def __init__(self, path: bytes) -> None:
+    def __init__(self, path: bytes, owners: Owners = AS_THEY_ARE) -> None:
+        self._owners = owners
         self._directories: OrderedDict[bytes, int] = OrderedDict()  # open parents: a name costs one call, not a walk
         self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -46,7 +48,8 @@ class HostTree:
         directory, name = self._parent(path)
         s = os.stat(name, dir_fd=directory, follow_symlinks=False) if name else os.fstat(directory)
         times = (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns)
-        return (s.st_mode, s.st_ino, s.st_dev, s.st_nlink, s.st_uid, s.st_gid, s.st_rdev, s.st_size, *times, s.st_blocks)
+        owner = self._owners.shown(s.st_uid, s.st_gid)
+        return (s.st_mode, s.st_ino, s.st_dev, s.st_nlink, *owner, s.st_rdev, s.st_size, *times, s.st_blocks)
 
     def list(self, path: bytes) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits (S_IFMT) of each entry."""

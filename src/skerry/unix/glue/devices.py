@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from skerry.abi import linux
 from skerry.machine.hostnode import Attributes, HostNode
@@ -74,37 +74,37 @@ class NodeDevice:
         self._node.change_times(access, modification)
 
     @translated
-    def lookup(self, name: bytes) -> NodeDevice:
-        return NodeDevice(self._node.lookup(name))
+    def lookup(self, name: bytes) -> Self:
+        return type(self)(self._node.lookup(name))
 
     @translated
     def list(self) -> list[tuple[bytes, int, int]]:
         return self._node.list()
 
     @translated
-    def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[NodeDevice, FileDevice]:
+    def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[Self, FileDevice]:
         node, file = self._node.make_file(name, mode, uid, gid)
-        return NodeDevice(node), FileDevice(file)
+        return type(self)(node), FileDevice(file)
 
     @translated
-    def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[NodeDevice, FileDevice]:
+    def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[Self, FileDevice]:
         node, file = self._node.make_unnamed(mode, uid, gid)
-        return NodeDevice(node), FileDevice(file)
+        return type(self)(node), FileDevice(file)
 
     @translated
-    def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> NodeDevice:
-        return NodeDevice(self._node.make_directory(name, mode, uid, gid))
+    def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
+        return type(self)(self._node.make_directory(name, mode, uid, gid))
 
     @translated
-    def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> NodeDevice:
-        return NodeDevice(self._node.make_special(name, mode, uid, gid))
+    def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
+        return type(self)(self._node.make_special(name, mode, uid, gid))
 
     @translated
-    def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> NodeDevice:
-        return NodeDevice(self._node.make_link(name, target, uid, gid))
+    def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> Self:
+        return type(self)(self._node.make_link(name, target, uid, gid))
 
     @translated
-    def link(self, node: NodeDevice, name: bytes) -> None:
+    def link(self, node: Self, name: bytes) -> None:
         self._node.link(node._node, name)
 
     @translated
@@ -116,7 +116,7 @@ class NodeDevice:
         self._node.rmdir(name)
 
     @translated
-    def rename(self, name: bytes, to: NodeDevice, new_name: bytes, flags: int) -> None:
+    def rename(self, name: bytes, to: Self, new_name: bytes, flags: int) -> None:
         self._node.rename(name, to._node, new_name, flags)
 
     @translated
