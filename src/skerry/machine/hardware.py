@@ -44,21 +44,27 @@ class Rung(Protocol):
 class Machine:
     """Traps, host events and address spaces of one system. A context manager: leaving it ends every guest process."""
 
-    def __init__(self) -> None:
-        """Raises MachineError."""
+    def __init__(self, apart: bool = False) -> None:
+        """``apart``: a native task will receive the traps of contexts, not the kernel. Raises MachineError."""
         _check_host()
         self._host = _host.Machine()
+        self.apart = apart
         self.processors = len(os.sched_getaffinity(0))
         self._affinity = os.sched_getaffinity(0)
         self.guest_processors = sorted(self._affinity)
         if self.processors > 1:  # the kernel on a core of its own, and spinning: no trap wakes a sleeping core
             first, *self.guest_processors = self.guest_processors
-            self._host.place(first, self.guest_processors, SPIN_MICROSECONDS)
+            self.server_processors = [first]
+            self._host.place(first, self.guest_processors, 0 if apart else SPIN_MICROSECONDS)
+        else:
+            self.server_processors = self.guest_processors
         parts = _vdso_parts()
         try:
-            self._template = AddressSpace(self._host.boot(_STUB.read_bytes(), parts))
+            self._template = AddressSpace(self._host.boot(_STUB.read_bytes(), parts, apart))
         except OSError as error:
             raise MachineError(f"cannot start a guest process ({error}): see `skerry doctor`") from error
+        if apart:
+            self._host.part()
         self.vdso = _host.VDSO_BASE - parts[0][0] if parts else 0  # address in every space, 0 if the host has none
         self.wait = self._host.wait
         self._spares: list[tuple[AddressSpace, Context]] = []
@@ -98,6 +104,15 @@ class Machine:
     def remove_bell(self, bell: int) -> None:
         """The bell is free again."""
         self._host.remove_bell(bell)
+
+    def call_receiver(self) -> None:
+        """Let the task that receives the traps know that there are messages for it."""
+        self._host.call_receiver()
+
+    @property
+    def template(self) -> int:
+        """Descriptor of the process that guest processes are copied from."""
+        return self._template.host.pidfd
 
     @property
     def traps(self) -> int:

@@ -73,7 +73,7 @@ class HostNode:
     def lookup(self, name: bytes) -> Self:
         """What is called ``name`` here; a symbolic link itself, not what it leads to."""
         flags = os.O_PATH | os.O_NOFOLLOW
-        return type(self)(_host.open_beneath(self.descriptor, _component(name), flags, 0), self.writable, self.owners)
+        return type(self)(_host.open_beneath(self.descriptor, checked_name(name), flags, 0), self.writable, self.owners)
 
     def list(self) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits (S_IFMT) of each entry."""
@@ -86,7 +86,7 @@ class HostNode:
     def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[Self, HostFile]:
         """A new regular file, open to read and write."""
         self._change()
-        descriptor = os.open(_component(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=self.descriptor)
+        descriptor = os.open(checked_name(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN, 0o600, dir_fd=self.descriptor)
         file = HostFile(descriptor)
         return self._made(name, mode, uid, gid), file
 
@@ -102,7 +102,7 @@ class HostNode:
     def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
         """A new directory."""
         self._change()
-        os.mkdir(_component(name), 0o700, dir_fd=self.descriptor)
+        os.mkdir(checked_name(name), 0o700, dir_fd=self.descriptor)
         return self._made(name, mode, uid, gid)
 
     def make_special(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
@@ -110,37 +110,37 @@ class HostNode:
         self._change()
         if stat.S_IFMT(mode) & ~_KINDS or not stat.S_IFMT(mode):
             raise OSError(errno.EPERM, "a device is not made on the host")
-        os.mknod(_component(name), stat.S_IFMT(mode) | 0o600, dir_fd=self.descriptor)
+        os.mknod(checked_name(name), stat.S_IFMT(mode) | 0o600, dir_fd=self.descriptor)
         return self._made(name, mode, uid, gid)
 
     def make_link(self, name: bytes, target: bytes, uid: int, gid: int) -> Self:
         """A new symbolic link."""
         self._change()
-        os.symlink(target, _component(name), dir_fd=self.descriptor)
+        os.symlink(target, checked_name(name), dir_fd=self.descriptor)
         return self._made(name, 0o777, uid, gid)
 
     def link(self, node: Self, name: bytes) -> None:
         """One more name for ``node``, here."""
         self._change()
-        os.link(node._link, _component(name), dst_dir_fd=self.descriptor, follow_symlinks=True)
+        os.link(node._link, checked_name(name), dst_dir_fd=self.descriptor, follow_symlinks=True)
 
     def unlink(self, name: bytes) -> None:
         """Remove a name that is not a directory."""
         self._change()
-        os.unlink(_component(name), dir_fd=self.descriptor)
+        os.unlink(checked_name(name), dir_fd=self.descriptor)
 
     def rmdir(self, name: bytes) -> None:
         """Remove an empty directory."""
         self._change()
-        os.rmdir(_component(name), dir_fd=self.descriptor)
+        os.rmdir(checked_name(name), dir_fd=self.descriptor)
 
     def rename(self, name: bytes, to: Self, new_name: bytes, flags: int) -> None:
         """Move an entry to the directory ``to``; ``flags`` are RENAME_*."""
         self._change()
         if flags:
-            libc.rename(self.descriptor, _component(name), to.descriptor, _component(new_name), flags)
+            libc.rename(self.descriptor, checked_name(name), to.descriptor, checked_name(new_name), flags)
         else:
-            os.rename(_component(name), _component(new_name), src_dir_fd=self.descriptor, dst_dir_fd=to.descriptor)
+            os.rename(checked_name(name), checked_name(new_name), src_dir_fd=self.descriptor, dst_dir_fd=to.descriptor)
 
     # Links and files
     def readlink(self) -> bytes:
@@ -189,7 +189,7 @@ class HostNode:
             os.chmod(self._link, stat.S_IMODE(mode))
 
 
-def _component(name: bytes) -> bytes:
+def checked_name(name: bytes) -> bytes:
     """``name``, if it is one component that cannot lead away. Raises EINVAL."""
     if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
         raise OSError(errno.EINVAL, "not a name in a directory")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _RENAMEAT2 = 316  # asm/unistd_64.h
 _FALLOCATE = 285
+_SYNCFS = 306
 
 
 @cache
@@ -37,3 +38,8 @@ def rename(source: int, name: bytes, target: int, new_name: bytes, flags: int) -
 def allocate(descriptor: int, mode: int, offset: int, length: int) -> None:
     """fallocate(2): ``mode`` is FALLOC_FL_* bits; bytes."""
     _call(_FALLOCATE, descriptor, mode, offset, length)
+
+
+def sync_file_system(descriptor: int) -> None:
+    """syncfs(2): have all of the file system that it is on reach the disk."""
+    _call(_SYNCFS, descriptor)

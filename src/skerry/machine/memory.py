@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from typing import Final
 
 from skerry.machine import libc
+
+_PUNCH_HOLE: Final = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 
 class HostFile:
@@ -49,6 +53,18 @@ class HostFile:
     def blocks(self) -> int:
         """Storage in units of 512 bytes."""
         return os.fstat(self.descriptor).st_blocks
+
+    def discard(self, offset: int, length: int) -> None:
+        """Give back the storage of the range, which is zero from now on, in mappings, too. Raises OSError."""
+        libc.allocate(self.descriptor, _PUNCH_HOLE, offset, length)
+
+    def copy_from(self, source: HostFile, source_offset: int, offset: int, length: int) -> None:
+        """What ``source`` holds there, by as few host calls as the host needs. Raises OSError (ENODATA: the source is shorter)."""
+        while length:
+            count = os.copy_file_range(source.descriptor, self.descriptor, length, source_offset, offset)
+            if count == 0:
+                raise OSError(errno.ENODATA, os.strerror(errno.ENODATA))
+            source_offset, offset, length = source_offset + count, offset + count, length - count
 
     def sync(self) -> None:
         """Have the contents reach the disk. Raises OSError."""

@@ -42,7 +42,7 @@ class NativeProcess:
         self._bell = machine.add_bell(self)
         try:
             spin = SPIN_TICKS if machine.processors > 1 else 0
-            self.channel = _channel.make(machine.doorbell, self._bell, spin, len(machine.guest_processors))
+            self.channel = _channel.make(machine.doorbell, self._bell, spin, len(machine.guest_processors), machine.apart)
             self.mapper, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
             machine.remove_bell(self._bell)

@@ -74,7 +74,7 @@ def _fork(kernel: socket.socket, channel: int, doorbell: int, mapper: int) -> No
 def _run(descriptor: int, doorbell: int, mapper: int) -> None:
     channel = _channel.attach(descriptor, doorbell)
     image = json.loads(channel.image())
-    _channel.confine(MEMORY, mapper)
+    _channel.confine(MEMORY, mapper, False)
     gc.enable()
     words = ""
     try:

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
@@ -50,6 +51,7 @@ struct words {
   uint32_t option, send_size, receive_size, receive_name, timeout, notify;
   uint32_t code, answer_size; /* the answer */
   uint32_t yield; /* 1: another native task wants the processor, do not spin */
+  uint32_t apart; /* 1: the kernel sleeps on a word of its own */
 };
 
 typedef struct {
@@ -190,8 +192,9 @@ static void call(Channel *c) {
   w->yield = 0;
   __atomic_store_n(&w->state, CALLING, __ATOMIC_SEQ_CST);
   __atomic_fetch_or(&d->calling[w->bell / 64 % (SYSTEM_CHANNELS / 64)], 1ull << w->bell % 64, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
-    futex(&d->sleeping, FUTEX_WAKE, 1);
+  uint32_t *sleeping = w->apart ? &d->kernel_sleeping : &d->sleeping;
+  if (__atomic_load_n(sleeping, __ATOMIC_SEQ_CST) && __atomic_exchange_n(sleeping, 0, __ATOMIC_SEQ_CST))
+    futex(sleeping, FUTEX_WAKE, 1);
   if (w->spin && alone) {
     uint64_t end = __rdtsc() + w->spin;
     while (__rdtsc() < end && !__atomic_load_n(&w->yield, __ATOMIC_RELAXED) && !__atomic_load_n(&d->crowded, __ATOMIC_RELAXED)) {
@@ -310,12 +313,12 @@ static Channel *new_channel(void) {
   return c;
 }
 
-/* make(doorbell, bell, spin ticks, processors) -> Channel: the kernel's end of a new one */
+/* make(doorbell, bell, spin ticks, processors, apart) -> Channel: the kernel's end of a new one */
 static PyObject *make(PyObject *Py_UNUSED(module), PyObject *args) {
-  int doorbell;
+  int doorbell, apart;
   unsigned bell;
   unsigned long long spin;
-  if (!PyArg_ParseTuple(args, "iIKI", &doorbell, &bell, &spin, &processors))
+  if (!PyArg_ParseTuple(args, "iIKIp", &doorbell, &bell, &spin, &processors, &apart))
     return NULL;
   Channel *c = new_channel();
   if (!c)
@@ -334,6 +337,7 @@ static PyObject *make(PyObject *Py_UNUSED(module), PyObject *args) {
   words_of(c)->bell = bell;
   words_of(c)->spin = spin;
   words_of(c)->processors = processors;
+  words_of(c)->apart = apart;
   return (PyObject *)c;
 }
 
@@ -359,7 +363,27 @@ static PyObject *follow(PyObject *Py_UNUSED(module), PyObject *parent) {
     return NULL;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
     return PyErr_SetFromErrno(PyExc_OSError);
-  return PyBool_FromLong(getppid() == pid);
+  pid_t now = getppid();
+  return PyBool_FromLong(now == pid || now == 0); /* 0: it is outside our namespace, where it cannot have been replaced */
+}
+
+/* Have these capabilities and no others: bits of CAP_*. */
+static int keep_capabilities(uint32_t kept) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2] = {{0, kept, 0}, {0, 0, 0}};
+  return syscall(SYS_capset, &header, data);
+}
+
+/* join(process): the namespaces of the guest processes, and their empty root; tasks will have process numbers there. One capability, of no
+ * use, is kept: no process without it can look into one that has it, so only the kernel can look into a task. */
+static PyObject *join(PyObject *Py_UNUSED(module), PyObject *process) {
+  int descriptor = PyLong_AsLong(process);
+  if (PyErr_Occurred())
+    return NULL;
+  if (setns(descriptor, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID) < 0 ||
+      chroot("/tmp") < 0 || chdir("/") < 0 || keep_capabilities(1u << CAP_LEASE) < 0)
+    return PyErr_SetFromErrno(PyExc_OSError);
+  Py_RETURN_NONE;
 }
 
 /* isolate(): empty namespaces and an empty root, where the host allows them: the second wall */
@@ -407,10 +431,53 @@ static const struct sock_filter task_filter[] = {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
 
+/* The Unix server's: besides, the memory and the threads of the processes in its namespace, and the contents of files that it was given. */
+static const struct sock_filter unix_filter[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(arch)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr)),
+    ALLOW(SYS_futex),
+    ALLOW(SYS_process_vm_readv),
+    ALLOW(SYS_process_vm_writev),
+    ALLOW(SYS_pread64),
+    ALLOW(SYS_pwrite64),
+    ALLOW(SYS_newfstatat),
+    ALLOW(SYS_fstat),
+    ALLOW(SYS_clock_gettime),
+    ALLOW(SYS_clock_nanosleep),
+    ALLOW(SYS_munmap),
+    ALLOW(SYS_mremap),
+    ALLOW(SYS_madvise),
+    ALLOW(SYS_brk),
+    ALLOW(SYS_getrandom),
+    ALLOW(SYS_sched_yield),
+    ALLOW(SYS_sched_setaffinity),
+    ALLOW(SYS_tgkill),
+    ALLOW(SYS_preadv),
+    ALLOW(SYS_pwritev2),
+    ALLOW(SYS_lseek),
+    ALLOW(SYS_ftruncate),
+    ALLOW(SYS_fallocate),
+    ALLOW(SYS_fsync),
+    ALLOW(SYS_close),
+    ALLOW(SYS_getpid),
+    ALLOW(SYS_gettid),
+    ALLOW(SYS_rt_sigreturn),
+    ALLOW(SYS_rt_sigprocmask),
+    ALLOW(SYS_restart_syscall),
+    ALLOW(SYS_exit),
+    ALLOW(SYS_exit_group),
+    REFUSE_FILES,
+    ALLOW_WITHOUT_EXEC(SYS_mmap),
+    ALLOW_WITHOUT_EXEC(SYS_mprotect),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
+
 /* ---- The mapper: a thread that maps what the kernel sends it, and does nothing else ---- */
 
 struct mapping { /* native_task.py knows it, too */
-  uint32_t operation; /* number of the host call: mmap, munmap or mprotect */
+  uint32_t operation; /* number of the host call: mmap, munmap or mprotect; dup: keep the descriptor, the answer is minus its number */
   uint32_t protection;
   uint64_t address, length, offset;
   uint32_t flags;
@@ -463,8 +530,8 @@ static void *mapper(void *Py_UNUSED(argument)) {
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
       memcpy(&descriptor, CMSG_DATA(c), sizeof descriptor);
-    int32_t error = map_one(&m, descriptor);
-    if (descriptor >= 0)
+    int32_t error = m.operation == SYS_dup ? -descriptor : map_one(&m, descriptor);
+    if (descriptor >= 0 && m.operation != SYS_dup)
       close(descriptor);
     if (sendto(0, &error, sizeof error, MSG_NOSIGNAL, NULL, 0) != sizeof error)
       _exit(0);
@@ -503,20 +570,22 @@ static PyObject *write_memory(PyObject *Py_UNUSED(module), PyObject *args) {
   return result;
 }
 
-/* confine(memory, socket): no core file, no new privileges, no descriptor but the mapper's socket, and a filter for each of the two threads:
- * what is left to this one are memory (in bytes), futexes and clocks */
+/* confine(memory, socket, serves_unix): no core file, no new privileges, no descriptor but the mapper's socket, and a filter for each of the two threads:
+ * what is left to this one are memory (in bytes), futexes and clocks, or what the Unix server needs */
 static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *args) {
   unsigned long memory;
-  int socket, error;
+  int socket, error, serves_unix;
   pthread_t thread;
-  if (!PyArg_ParseTuple(args, "ki", &memory, &socket))
+  if (!PyArg_ParseTuple(args, "kip", &memory, &socket, &serves_unix))
     return NULL;
   const struct rlimit space = {memory, memory};
   setrlimit(RLIMIT_DATA, &space);
-  const struct sock_fprog program = {sizeof task_filter / sizeof *task_filter, (struct sock_filter *)task_filter};
+  const struct sock_fprog program = serves_unix ? (struct sock_fprog){sizeof unix_filter / sizeof *unix_filter, (struct sock_filter *)unix_filter}
+                                                : (struct sock_fprog){sizeof task_filter / sizeof *task_filter, (struct sock_filter *)task_filter};
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
-  if (dup2(socket, 0) < 0 || syscall(SYS_close_range, 1u, ~0u, 0u) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+  if (dup2(socket, 0) < 0 || syscall(SYS_close_range, 1u, ~0u, 0u) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+      (serves_unix && keep_capabilities(0) < 0))
     return PyErr_SetFromErrno(PyExc_OSError);
   if ((error = pthread_create(&thread, NULL, mapper, NULL))) {
     errno = error;
@@ -528,13 +597,14 @@ static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *args) {
 }
 
 static PyMethodDef functions[] = {
-    {"make", make, METH_VARARGS, "make(doorbell, bell, spin, processors): the kernel's end of a new channel."},
+    {"make", make, METH_VARARGS, "make(doorbell, bell, spin, processors, apart): the kernel's end of a new channel."},
     {"attach", attach, METH_VARARGS, "attach(channel, doorbell): the task's end."},
     {"follow", follow, METH_O, "Die with the parent; False if it is not the one that it was."},
+    {"join", join, METH_O, "The namespaces of a process that the descriptor stands for. Raises OSError."},
     {"isolate", isolate, METH_NOARGS, "Empty namespaces and an empty root; whether the host allowed it."},
     {"read_memory", read_memory, METH_VARARGS, "read_memory(pid, address, buffer) -> whether all could be read."},
     {"write_memory", write_memory, METH_VARARGS, "write_memory(pid, address, buffer) -> whether all could be written."},
-    {"confine", confine, METH_VARARGS, "confine(memory, socket): so many bytes of memory, the mapper, and the filters."},
+    {"confine", confine, METH_VARARGS, "confine(memory, socket, serves_unix): so many bytes of memory, the mapper, and the filters."},
     {NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_channel", "Channels of native tasks.", -1, functions};

@@ -31,6 +31,27 @@ Context *new_context(Space *s) {
   return c;
 }
 
+/* A context that the kernel has started, in an adopted space; it may have trapped already. */
+Context *adopt_context(Space *s, unsigned index, unsigned bell, pid_t tid) {
+  Machine *m = s->machine;
+  Context *c = PyObject_New(Context, &ContextType);
+  if (!c)
+    return NULL;
+  memset((char *)c + sizeof(PyObject), 0, sizeof *c - sizeof(PyObject));
+  c->space = (Space *)Py_NewRef((PyObject *)s);
+  c->owner = Py_NewRef(Py_None);
+  c->index = index;
+  c->bell = bell;
+  c->tid = tid;
+  c->running = 1;
+  s->contexts++;
+  m->bells[bell] = c;
+  m->active++;
+  place(c);
+  __atomic_fetch_or(&m->doorbell->ready[bell / 64], 1ull << (bell % 64), __ATOMIC_SEQ_CST);
+  return c;
+}
+
 /* Start the host thread of a context. */
 int start_context(Context *c) {
   Space *s = c->space;
@@ -41,7 +62,8 @@ int start_context(Context *c) {
     c->tid = ((uint32_t *)(s->pages + CHANNEL_SCRATCH + SCRATCH_THREAD_IDS))[c->index];
     s->machine->active++;
     c->running = 1;
-    place(c);
+    if (s->machine->receives)
+      place(c);
   }
   return error;
 }
@@ -114,7 +136,7 @@ void store_xstate(Context *c, const char *state, size_t length) {
 }
 
 void release(Context *c) {
-  if (c->space->batch)
+  if (has_changes(c->space))
     flush(c->space);
   struct context_header *h = header_of(c);
   char *frame = (char *)h + c->frame;
@@ -314,6 +336,9 @@ static PyGetSetDef context_attributes[] = {
     {NULL},
 };
 static PyMemberDef context_members[] = {
+    {"index", T_UINT, offsetof(Context, index), READONLY, "Of its area in the channel."},
+    {"bell", T_UINT, offsetof(Context, bell), READONLY, "Its bit in the doorbell."},
+    {"tid", T_INT, offsetof(Context, tid), READONLY, "Its thread's number, as the guest process says it."},
     {"owner", T_OBJECT, offsetof(Context, owner), 0, "Whatever the kernel attached."},
     {"space", T_OBJECT, offsetof(Context, space), READONLY, "Its address space."},
     {"cause", T_INT, offsetof(Context, cause), READONLY, "CAUSE_*."},

@@ -61,7 +61,9 @@ typedef struct Context Context;
 typedef struct {
   PyObject_HEAD
   struct doorbell *doorbell;
-  int doorbell_descriptor;
+  int doorbell_descriptor; /* -1: the kernel's, mapped here */
+  char receives; /* the traps of contexts come to this process; else a task of its own has them (space_adopt) */
+  char is_kernel; /* it made the contexts, and native tasks call it */
   Context *bells[SYSTEM_CONTEXTS]; /* borrowed: a context takes itself out */
   unsigned next_bell, scan;        /* where to look for a free bell; where to look for the next trap */
   uint64_t spin_ticks, ticks_per_us;
@@ -101,6 +103,8 @@ typedef struct {
   unsigned batch; /* records that wait in the command page */
   int descriptors[DESCRIPTOR_COUNT]; /* that go with the batch */
   unsigned descriptor_count;
+  PyObject *changes; /* of an adopted space: called to have the queued changes made by the kernel; returns an errno */
+  char changed; /* whether any are queued */
 } Space;
 
 struct Context {
@@ -143,21 +147,28 @@ static inline uint64_t monotonic(void) {
   return (uint64_t)t.tv_sec * 1000000000u + t.tv_nsec;
 }
 
-static inline void ring(Machine *m) {
-  if (__atomic_exchange_n(&m->doorbell->sleeping, 0, __ATOMIC_SEQ_CST))
-    futex(&m->doorbell->sleeping, FUTEX_WAKE, 1, NULL);
+/* The word that this process sleeps on. */
+static inline uint32_t *bed(Machine *m) {
+  return m->receives ? &m->doorbell->sleeping : &m->doorbell->kernel_sleeping;
+}
+
+static inline void wake(uint32_t *word) {
+  if (__atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST))
+    futex(word, FUTEX_WAKE, 1, NULL);
 }
 
 /* mapper.c */
 HIDDEN int lost(Space *s);
 HIDDEN int exchange(Space *s);
 HIDDEN void put_record(Space *s, struct record record);
+HIDDEN int has_changes(Space *s);
 HIDDEN int flush(Space *s);
 HIDDEN int command(Space *s, struct record record);
 HIDDEN PyObject *batch_error(int error);
 
 /* context.c */
 HIDDEN Context *new_context(Space *s);
+HIDDEN Context *adopt_context(Space *s, unsigned index, unsigned bell, pid_t tid);
 HIDDEN int start_context(Context *c);
 HIDDEN int load_frame(Context *c);
 HIDDEN void store_xstate(Context *c, const char *state, size_t length);
@@ -172,6 +183,7 @@ HIDDEN void set_stopped(Context *c);
 
 /* space.c */
 HIDDEN Space *new_space(Machine *m);
+HIDDEN Space *adopt_space(Machine *m, char *pages, pid_t pid, PyObject *changes);
 HIDDEN int greet(Space *s);
 HIDDEN int make_socket(Space *s, int *other);
 HIDDEN void reap_nameless(Machine *m);

@@ -63,10 +63,13 @@
 #include <stdint.h>
 
 struct doorbell {
-  uint32_t sleeping; /* 1 while the kernel sleeps on this word */
+  uint32_t sleeping; /* 1 while who receives the traps sleeps on this word: the kernel, or a task of its own */
   uint32_t pad[15];
   uint32_t crowded; /* 1: other contexts want the processor, do not spin */
   uint32_t pad2[15];
+  uint32_t kernel_sleeping; /* the same for the kernel, where a task receives the traps */
+  uint32_t messages; /* 1: the kernel has something for that task */
+  uint32_t pad4[14];
   uint64_t ready[SYSTEM_CONTEXTS / 64]; /* a bit for each context that has trapped */
   uint64_t calling[SYSTEM_CHANNELS / 64]; /* a bit for each channel that holds a kernel call */
   uint32_t channels_running; /* native tasks that the kernel has answered and that have not called since */

@@ -1,5 +1,6 @@
 /* The machine: traps and host events in the order in which they are served, and the template process. */
 #include "host.h"
+#include <sys/prctl.h>
 
 static void *watch(void *argument) {
   Machine *m = argument;
@@ -21,7 +22,7 @@ static void *watch(void *argument) {
           break;
         usleep(1000);
       }
-      ring(m);
+      wake(bed(m));
     }
   }
 }
@@ -47,7 +48,7 @@ static PyObject *next_event(Machine *m) {
 
 static void recheck(Machine *m) {
   for (unsigned bell = 0; bell < SYSTEM_CONTEXTS; bell++) {
-    Context *c = m->bells[bell];
+    Context *c = m->receives ? m->bells[bell] : NULL;
     if (c && c->running && __atomic_load_n(&header_of(c)->state, __ATOMIC_ACQUIRE) != STATE_RUNNING)
       __atomic_fetch_or(&m->doorbell->ready[bell / 64], 1ull << (bell % 64), __ATOMIC_SEQ_CST);
   }
@@ -77,6 +78,8 @@ static PyObject *next_caller(Machine *m) {
 
 /* A context that has trapped, its frame loaded; NULL if none has. */
 static Context *next_trap(Machine *m) {
+  if (!m->receives)
+    return NULL;
   for (unsigned n = 0; n <= SYSTEM_CONTEXTS / 64; n++) { /* in turn: from the bell after the last one on, and round to it */
     unsigned word = (m->scan / 64 + n) % (SYSTEM_CONTEXTS / 64);
     uint64_t ready = __atomic_load_n(&m->doorbell->ready[word], __ATOMIC_ACQUIRE);
@@ -115,26 +118,41 @@ static Context *next_trap(Machine *m) {
       } else if (load_frame(c))
         return c;
       c->cause = CAUSE_DEATH; /* nonsense in its pages: the kernel is told that it is dead, and makes it so */
-      syscall(SYS_pidfd_send_signal, c->space->pidfd, SIGKILL, NULL, 0);
+      if (c->space->pidfd >= 0)
+        syscall(SYS_pidfd_send_signal, c->space->pidfd, SIGKILL, NULL, 0);
       return c;
     }
   }
   return NULL;
 }
 
-/* wait(deadline) -> Context | watched object | None */
+/* Whether something may be there to be served: looked at once more before sleeping. */
+static int is_called(Machine *m) {
+  int called = m->event_head != m->event_tail || (!m->is_kernel && m->doorbell->messages);
+  for (unsigned word = 0; word < SYSTEM_CONTEXTS / 64 && !called && m->receives; word++)
+    called = m->doorbell->ready[word] != 0;
+  for (unsigned word = 0; word < SYSTEM_CHANNELS / 64 && !called && m->is_kernel; word++)
+    called = m->doorbell->calling[word] != 0;
+  return called;
+}
+
+/* wait(deadline) -> Context | watched object | None: the deadline | True: the kernel has a message for this task */
 static PyObject *machine_wait(Machine *m, PyObject *argument) {
   uint64_t deadline = PyLong_AsUnsignedLongLong(argument);
   if (PyErr_Occurred())
     return NULL;
   uint64_t spin_end = m->spin_ticks && !m->wide ? __rdtsc() + m->spin_ticks : 0;
   for (;;) {
-    PyObject *found = m->contexts_first ? NULL : next_caller(m); /* in turn, so that neither starves */
+    PyObject *found = m->contexts_first || !m->is_kernel ? NULL : next_caller(m); /* in turn, so that neither starves */
     m->contexts_first = found != NULL;
     if (!found)
       found = (PyObject *)next_trap(m);
     if (!found && m->event_head != m->event_tail)
       found = next_event(m);
+    if (!found && !m->is_kernel && __atomic_load_n(&m->doorbell->messages, __ATOMIC_RELAXED)) {
+      __atomic_store_n(&m->doorbell->messages, 0, __ATOMIC_SEQ_CST);
+      found = Py_True;
+    }
     if (found)
       return Py_NewRef(found);
     if (spin_end && __rdtsc() < spin_end) {
@@ -157,23 +175,20 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     if (now >= m->recheck_due) {
       recheck(m);
       m->recheck_due = now + RECHECK_NS;
-      weigh(m, now);
+      if (m->receives)
+        weigh(m, now);
     }
     uint64_t span = deadline - now > RECHECK_NS ? RECHECK_NS : deadline - now;
     struct timespec limit = {span / 1000000000, span % 1000000000};
-    __atomic_store_n(&m->doorbell->sleeping, 1, __ATOMIC_SEQ_CST);
-    int ready = m->event_head != m->event_tail;
-    for (unsigned word = 0; word < SYSTEM_CONTEXTS / 64 && !ready; word++)
-      ready = m->doorbell->ready[word] != 0;
-    for (unsigned word = 0; word < SYSTEM_CHANNELS / 64 && !ready; word++)
-      ready = m->doorbell->calling[word] != 0;
+    uint32_t *word = bed(m);
+    __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
     long slept = 0;
-    if (!ready) {
+    if (!is_called(m)) {
       Py_BEGIN_ALLOW_THREADS
-      slept = futex(&m->doorbell->sleeping, FUTEX_WAIT, 1, &limit);
+      slept = futex(word, FUTEX_WAIT, 1, &limit);
       Py_END_ALLOW_THREADS
     }
-    __atomic_store_n(&m->doorbell->sleeping, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
     if (slept < 0 && errno == EINTR && PyErr_CheckSignals() < 0)
       return NULL;
   }
@@ -236,12 +251,33 @@ static PyObject *machine_unwatch(Machine *m, PyObject *descriptor) {
   Py_RETURN_NONE;
 }
 
-/* The child of boot(): become the template process. Only calls that are safe after fork. */
-static void enter_template(int stub, int socket, int channel, int doorbell) {
+/* The first process of a process-number namespace: while it lives, the others may. It dies with the kernel. */
+static void sleep_as_first(pid_t kernel) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  syscall(SYS_close_range, 0u, ~0u, 0u);
+  while (kernel)
+    pause();
+  _exit(0);
+}
+
+/* The child of boot(): become the template process. Only calls that are safe after fork. With ``numbers`` process numbers are the
+ * namespace's own, and there is no template without all the namespaces. */
+static void enter_template(int stub, int socket, int channel, int doorbell, int numbers) {
   setsid(); /* what is typed on the terminal is for the command alone */
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) == 0 &&
-      mount("none", "/tmp", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && chroot("/tmp") == 0)
+  int spaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | (numbers ? CLONE_NEWPID : 0);
+  int apart = unshare(spaces) == 0 && mount("none", "/tmp", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 &&
+              chroot("/tmp") == 0;
+  if (apart)
     (void)!chdir("/");
+  if (numbers) { /* both are the kernel's children, as this process, which is not in the namespace itself */
+    if (!apart)
+      _exit(111);
+    if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0) == 0)
+      sleep_as_first(1);
+    if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, 0) != 0)
+      _exit(0);
+    setsid();
+  }
   int from[4] = {socket, channel, doorbell, stub};
   for (int i = 0; i < 4; i++) /* out of the way of 0-3 first */
     from[i] = fcntl(from[i], F_DUPFD, 16);
@@ -258,10 +294,12 @@ static void enter_template(int stub, int socket, int channel, int doorbell) {
   _exit(110);
 }
 
-/* boot(stub, vdso) -> Space: start the template process from the stub's image; vdso: ((offset, size), ...), see layout.h */
+/* boot(stub, vdso, numbers) -> Space: start the template process from the stub's image; vdso: ((offset, size), ...), see layout.h; numbers:
+ * in a namespace of process numbers */
 static PyObject *machine_boot(Machine *m, PyObject *args) {
   PyObject *image, *vdso;
-  if (!PyArg_ParseTuple(args, "SO!", &image, &PyTuple_Type, &vdso))
+  int numbers;
+  if (!PyArg_ParseTuple(args, "SO!p", &image, &PyTuple_Type, &vdso, &numbers))
     return NULL;
   int other = -1, stub = memfd_create("skerry-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (stub < 0 || write(stub, PyBytes_AS_STRING(image), PyBytes_GET_SIZE(image)) != PyBytes_GET_SIZE(image) ||
@@ -282,8 +320,10 @@ static PyObject *machine_boot(Machine *m, PyObject *args) {
   }
   pid_t child = fork();
   if (child == 0)
-    enter_template(stub, other, s->channel, m->doorbell_descriptor);
+    enter_template(stub, other, s->channel, m->doorbell_descriptor, numbers);
   int error = child < 0 ? errno : 0;
+  if (numbers && !error)
+    waitpid(child, NULL, 0);
   close(other);
   close(stub);
   if (!error && greet(s) < 0) {
@@ -332,6 +372,30 @@ static PyObject *machine_place(Machine *m, PyObject *args) {
   Py_RETURN_NONE;
 }
 
+/* adopt(pages, pid, changes) -> Space: one that the kernel made, whose channel it has mapped at the address ``pages`` */
+static PyObject *machine_adopt(Machine *m, PyObject *args) {
+  unsigned long long pages;
+  int pid;
+  PyObject *changes;
+  if (!PyArg_ParseTuple(args, "KiO", &pages, &pid, &changes))
+    return NULL;
+  Space *s = adopt_space(m, (char *)pages, pid, changes);
+  return (PyObject *)s;
+}
+
+/* part(): from now on a task receives the traps of contexts (adopt), not the kernel */
+static PyObject *machine_part(Machine *m, PyObject *Py_UNUSED(ignored)) {
+  m->receives = 0;
+  Py_RETURN_NONE;
+}
+
+/* call_receiver(): the task that receives the traps has a message from the kernel */
+static PyObject *machine_call_receiver(Machine *m, PyObject *Py_UNUSED(ignored)) {
+  __atomic_store_n(&m->doorbell->messages, 1, __ATOMIC_SEQ_CST);
+  wake(&m->doorbell->sleeping);
+  Py_RETURN_NONE;
+}
+
 static PyObject *machine_close(Machine *m, PyObject *Py_UNUSED(ignored)) {
   reap(m, 0);
   if (m->epoll_descriptor >= 0) {
@@ -352,14 +416,31 @@ static PyObject *machine_close(Machine *m, PyObject *Py_UNUSED(ignored)) {
   Py_RETURN_NONE;
 }
 
-static PyObject *machine_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(keywords)) {
+/* Machine(): the kernel's; Machine(doorbell): a task's that receives the traps of contexts which the kernel made, and nothing else */
+static PyObject *machine_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(keywords)) {
+  int doorbell = -1;
+  if (!PyArg_ParseTuple(args, "|i", &doorbell))
+    return NULL;
   Machine *m = (Machine *)type->tp_alloc(type, 0);
   if (!m)
     return NULL;
   m->kernel_processor = -1;
   sched_getaffinity(0, sizeof m->all, &m->all);
   m->processors = m->all;
+  m->receives = 1;
+  m->is_kernel = doorbell < 0;
   m->watched = PyDict_New();
+  if (doorbell >= 0) {
+    m->epoll_descriptor = m->doorbell_descriptor = -1;
+    m->doorbell = mmap(NULL, DOORBELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, doorbell, 0);
+    if (!m->watched || m->doorbell == MAP_FAILED) {
+      m->doorbell = NULL;
+      host_error("doorbell");
+      Py_DECREF(m);
+      return NULL;
+    }
+    return (PyObject *)m;
+  }
   m->epoll_descriptor = epoll_create1(EPOLL_CLOEXEC);
   m->doorbell_descriptor = memfd_create("skerry-doorbell", MFD_CLOEXEC);
   pthread_mutex_init(&m->lock, NULL);
@@ -409,6 +490,9 @@ static PyMethodDef machine_methods[] = {
     {"add_bell", (PyCFunction)machine_add_bell, METH_O, "Have wait return an object when a channel rings; the bell's number."},
     {"remove_bell", (PyCFunction)machine_remove_bell, METH_O, "The bell is free again."},
     {"place", (PyCFunction)machine_place, METH_VARARGS, "Where the kernel and the contexts run, and how long they spin."},
+    {"part", (PyCFunction)machine_part, METH_NOARGS, "Kernel: a task receives the traps from now on."},
+    {"call_receiver", (PyCFunction)machine_call_receiver, METH_NOARGS, "Kernel: have that task's wait return True."},
+    {"adopt", (PyCFunction)machine_adopt, METH_VARARGS, "Task: adopt(pages, pid, changes) -> Space that the kernel made."},
     {"close", (PyCFunction)machine_close, METH_NOARGS, "Stop the watcher."},
     {NULL},
 };

@@ -49,9 +49,28 @@ static void put_closes(Space *s, unsigned descriptors) {
     put_record(s, (struct record){.number = SYS_close, .argument = {descriptors--}});
 }
 
+int has_changes(Space *s) {
+  return s->batch || s->changed;
+}
+
+/* Have the kernel make the queued changes of an adopted space: 0, or an errno. */
+static int ask_kernel(Space *s) {
+  if (!s->changed)
+    return 0;
+  s->changed = 0;
+  PyObject *result = PyObject_CallNoArgs(s->changes);
+  int error = result ? (int)PyLong_AsLong(result) : EIO;
+  Py_XDECREF(result);
+  if (PyErr_Occurred())
+    PyErr_WriteUnraisable(s->changes);
+  return error;
+}
+
 /* Have the mapper make the queued calls and close the descriptors that came with them: its table is empty between batches,
  * so the numbers are known beforehand. */
 int flush(Space *s) {
+  if (s->changes)
+    return ask_kernel(s);
   if (!s->batch)
     return 0;
   unsigned descriptors = s->descriptor_count;

@@ -22,7 +22,7 @@ static PyObject *fault(uint64_t address) {
 static ssize_t transfer(Space *s, uint64_t address, void *buffer, size_t length, int write) {
   if (address >= STUB_BASE || length > STUB_BASE - address || !s->alive) /* a dead process's number may be another's by now */
     return -1;
-  if (s->batch)
+  if (has_changes(s))
     flush(s); /* the program's memory as it is to be; what failed shows as a fault */
   struct iovec local = {buffer, length}, remote = {(void *)address, length};
   return write ? process_vm_writev(s->pid, &local, 1, &remote, 1, 0) : process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
@@ -152,6 +152,45 @@ Space *new_space(Machine *m) {
   }
   ((struct command_page *)s->pages)->spin = m->spin_ticks;
   return s;
+}
+
+/* A space that the kernel made and this task serves. What can change it or end it is the kernel's. */
+Space *adopt_space(Machine *m, char *pages, pid_t pid, PyObject *changes) {
+  Space *s = PyObject_New(Space, &SpaceType);
+  if (!s)
+    return NULL;
+  memset((char *)s + sizeof(PyObject), 0, sizeof *s - sizeof(PyObject));
+  s->machine = (Machine *)Py_NewRef((PyObject *)m);
+  s->pidfd = s->socket = s->channel = -1;
+  s->pid = pid;
+  s->pages = pages;
+  s->changes = Py_NewRef(changes);
+  s->alive = 1;
+  return s;
+}
+
+static PyObject *space_adopt(Space *s, PyObject *args) {
+  unsigned index, bell;
+  int tid;
+  if (!PyArg_ParseTuple(args, "IIi", &index, &bell, &tid))
+    return NULL;
+  if (!s->changes || index >= CONTEXT_COUNT || bell >= SYSTEM_CONTEXTS)
+    return PyErr_Format(PyExc_ValueError, "no context of an adopted space");
+  return (PyObject *)adopt_context(s, index, bell, tid);
+}
+
+static PyObject *space_note_changes(Space *s, PyObject *Py_UNUSED(ignored)) {
+  s->changed = 1;
+  Py_RETURN_NONE;
+}
+
+/* The kernel has ended it: its contexts are gone. */
+static PyObject *space_abandon(Space *s, PyObject *Py_UNUSED(ignored)) {
+  for (unsigned bell = 0; s->alive && bell < SYSTEM_CONTEXTS; bell++)
+    if (s->machine->bells[bell] && s->machine->bells[bell]->space == s)
+      release_bell(s->machine->bells[bell]);
+  s->alive = 0;
+  Py_RETURN_NONE;
 }
 
 /* Wait for the greeting of a new process and learn from the socket who it is. */
@@ -307,6 +346,7 @@ static void space_dealloc(Space *s) {
   Py_XDECREF(ignored);
   if (s->pages)
     munmap(s->pages, CHANNEL_SIZE);
+  Py_CLEAR(s->changes);
   if (s->channel >= 0)
     close(s->channel);
   if (s->socket >= 0)
@@ -373,11 +413,15 @@ static PyMethodDef space_methods[] = {
     {"flush", (PyCFunction)space_flush, METH_NOARGS, "Have the mapper make the queued calls; raises OSError."},
     {"fork", (PyCFunction)space_fork, METH_NOARGS, "Copy the space: (Space, Context)."},
     {"new_context", (PyCFunction)space_new_context, METH_NOARGS, "One more context."},
+    {"adopt_context", (PyCFunction)space_adopt, METH_VARARGS, "adopt_context(index, bell, tid) -> Context that the kernel has started."},
+    {"note_changes", (PyCFunction)space_note_changes, METH_NOARGS, "Changes of an adopted space are queued."},
+    {"abandon", (PyCFunction)space_abandon, METH_NOARGS, "The kernel has ended an adopted space."},
     {"kill", (PyCFunction)space_kill, METH_NOARGS, "End the process; it is reaped later."},
     {"status", (PyCFunction)space_status, METH_NOARGS, "How the process ended; None while it lives."},
     {NULL},
 };
 static PyMemberDef space_members[] = {
+    {"channel", T_INT, offsetof(Space, channel), READONLY, "The kernel's descriptor of the channel's memory."},
     {"pid", T_INT, offsetof(Space, pid), READONLY, "Host process id."},
     {"pidfd", T_INT, offsetof(Space, pidfd), READONLY, "Becomes readable when the process ends."},
     {"alive", T_BOOL, offsetof(Space, alive), READONLY, "Whether the process is thought to live."},
