@@ -31,6 +31,25 @@ class Bind:
     writes: Writes = Writes.LAYER
 
 
+class Net(Enum):
+    """What a program reaches beyond its own loopback."""
+
+    NONE = "none"
+    HOST = "host"  # the host's network, but not what listens on the host's loopback
+    HOST_AND_LOOPBACK = "host,lo"  # that too, where nobody inside listens
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A port of the host that leads to a port inside. ``host`` is 16 bytes, an IPv4 one mapped; ``text``: as it was given."""
+
+    host: bytes
+    host_port: int  # 0: any that is free
+    port: int
+    datagrams: bool  # UDP
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """One run. Paths are the host's, as bytes; ``environment`` is the program's, whole."""
@@ -46,5 +65,7 @@ class Options:
     processes: int = 0  # processes and threads that there may be
     processors: float = 0.0  # that may be kept busy
     timeout: int = 0  # ns until all processes are killed
+    net: Net = Net.NONE
+    publish: list[Publish] = field(default_factory=list)
     strace: bool = False
     stats: bool = False

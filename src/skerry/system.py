@@ -7,7 +7,7 @@ import os
 import resource
 from typing import TYPE_CHECKING, Final
 
-from skerry import first, mounts
+from skerry import first, mounts, networks
 from skerry.lib.coroutine import Loop
 from skerry.mach.kernel import Kernel
 from skerry.machine import Machine, MachineError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from skerry.unix.observe import Observer
     from skerry.unix.strace import Tracer
 
+LINGER: Final = 5_000_000_000  # ns that what was written to the network may take to be sent, when the system has ended
 COLLECT_AFTER: Final = 50_000  # new objects; bench gcc: collecting every 700, as by default, costs 2 % of the server's time
 
 
@@ -112,6 +113,7 @@ class _Run:
     def run(self, streams: first.StandardStreams) -> int:
         """Serve until the first process has ended; its exit status as the command's. Raises UserError."""
         thread = first.start(self.machine, self.system, self.options, streams)
+        networks.attach(self.machine, thread, self.options)
         if self.tracer is not None:
             self.tracer.started(thread, len(self.options.environment))
         gc.freeze()  # what exists now stays
@@ -125,4 +127,5 @@ class _Run:
             else:
                 self.kernel.run(self.statistics.measured(self.loop))
                 self.statistics.stop()
+        self.system.network.close(self.platform.monotonic() + LINGER)
         return 128 + (self.status & 0x7F) if self.status & 0x7F else self.status >> 8

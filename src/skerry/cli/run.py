@@ -9,8 +9,9 @@ from typing import Final
 
 import click
 
+from skerry.cli.network import parse_publish
 from skerry.messages import say
-from skerry.options import Bind, Options, UserError, Writes
+from skerry.options import Bind, Net, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
 OWN_FAILURE: Final = 125  # neither the program's status nor a signal's
@@ -105,6 +106,15 @@ def _here() -> str:
     "--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on. Some are passed on always: PATH, HOME, …"
 )
 @click.option("--cwd", default="", metavar="DIR", help="Directory inside to start in (default: the current one, if it is there).")
+@click.option(
+    "--net",
+    type=click.Choice([net.value for net in Net]),
+    default="none",
+    help="Network: only a loopback inside; the host's network, going out; or what listens on the host's loopback, too.",
+)
+@click.option(
+    "--publish", multiple=True, metavar="[ADDR:]HOSTPORT:PORT[/udp]", help="Let the host's port lead to a port inside (ADDR: 127.0.0.1)."
+)
 @click.option("--memory", default="", metavar="SIZE", help="Most memory in use by all processes and files inside, like 512M.")
 @click.option("--disk", default="", metavar="SIZE", help="Most that files written inside may hold, like 1G.")
 @click.option("--pids", default="", metavar="N", help="Most processes and threads at a time.")
@@ -119,6 +129,8 @@ def run(
     bind: tuple[str, ...],
     env: tuple[str, ...],
     cwd: str,
+    net: str,
+    publish: tuple[str, ...],
     memory: str,
     disk: str,
     pids: str,
@@ -138,6 +150,8 @@ def run(
     skerry run --bind ~/out:/out:rw -- sh -c 'ls > /out/list'  writes that shall last
     skerry run --root ./rootfs -- /bin/sh                      another root
     skerry run --memory 512M --pids 100 --timeout 1m -- ./untrusted   limits: what reached one is said on standard error
+    skerry run --net host -- curl https://example.org          a network: by default there is none
+    skerry run --publish 8080:80 -- nginx -g 'daemon off;'     http://127.0.0.1:8080 leads to its port 80
     skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
     """
     try:
@@ -148,6 +162,8 @@ def run(
             environment=make_environment(env),
             directory=os.fsencode(os.path.join(_here(), cwd)),
             directory_given=bool(cwd),
+            net=Net(net),
+            publish=[parse_publish(text) for text in publish],
             memory=parse_size("--memory", memory),
             disk=parse_size("--disk", disk),
             processes=parse_count("--pids", pids),

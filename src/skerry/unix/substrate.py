@@ -243,6 +243,34 @@ class HostNode(Protocol):
     def sync(self) -> None: ...
 
 
+class LayerNode(HostNode, Protocol):
+    """An object in a directory of the host that keeps a writable layer: whatever mode, owner and kind it was given, it has."""
+
+    def is_whiteout(self) -> bool:
+        """Whether it says that a name is gone."""
+
+    def is_opaque(self) -> bool:
+        """Whether a directory hides the one below."""
+
+    def set_opaque(self) -> None: ...
+    def set_origin(self, text: bytes) -> None:
+        """Note what the object was that this is a changed copy of."""
+
+    def make_whiteout(self, name: bytes, access: int, modification: int) -> None:
+        """Say that ``name`` is gone; the times (ns) are kept with that."""
+
+    def make_device(self, name: bytes, mode: int, uid: int, gid: int, rdev: int) -> Self: ...
+    def attributes(self) -> dict[bytes, bytes]:
+        """Extended attributes that programs have set."""
+
+    def set_attribute(self, name: bytes, value: bytes) -> None:
+        """Raises EPERM for names that the layer needs itself."""
+
+    def remove_attribute(self, name: bytes) -> None: ...
+    def sync_all(self) -> None:
+        """Have the whole layer reach the disk."""
+
+
 class HostTree(Protocol):
     """A directory of the host as a device. Paths are relative to it, without leading slash; b"" is the directory itself.
 
@@ -285,3 +313,78 @@ class StreamDevice(Protocol):
 
     def subscribe_writable(self, callback: Callable[[], None]) -> None:
         """Call once when it becomes writable."""
+
+
+class HostConnection(Protocol):
+    """A TCP connection through the host's network; ``send`` and ``receive`` return None where they would block.
+
+    Hosts are 16 bytes (an IPv4 one is mapped). Every call raises LinuxError with the host's errno, of this and the protocols below.
+    """
+
+    def watch(self, readable: bool, writable: bool, callback: Callable[[], None], /) -> None:
+        """Call once when it becomes one of the two; this takes the place of an earlier call, and with neither, nothing is waited for."""
+
+    def local(self) -> tuple[bytes, int]:
+        """Host and port of this end."""
+
+    def peer(self) -> tuple[bytes, int]: ...
+    def error(self) -> int:
+        """How connecting went, once it is writable: 0 or an errno."""
+
+    def send(self, data: bytes, urgent: bool, /) -> int | None: ...
+    def receive(self, count: int, /) -> bytes | None:
+        """Bytes; b"" at the end."""
+
+    def set_option(self, level: int, option: int, value: int, /) -> None: ...
+    def finish(self) -> None:
+        """Nothing more will be sent."""
+
+    def reset(self) -> None:
+        """Break it off."""
+
+    def close(self) -> None: ...
+    def wait_writable(self, milliseconds: int, /) -> bool:
+        """Wait until something can be sent, when the system has ended; whether it can."""
+
+
+class HostListener(Protocol):
+    """A TCP port of the host; it refuses connections while it is not open."""
+
+    def watch(self, readable: bool, writable: bool, callback: Callable[[], None], /) -> None: ...
+    def local(self) -> tuple[bytes, int]: ...
+    def open(self) -> None: ...
+    def shut(self) -> None: ...
+    def accept(self) -> HostConnection | None: ...
+    def close(self) -> None: ...
+
+
+class HostDatagrams(Protocol):
+    """A UDP socket of the host."""
+
+    def watch(self, readable: bool, writable: bool, callback: Callable[[], None], /) -> None: ...
+    def local(self) -> tuple[bytes, int]: ...
+    def connect(self, host: bytes, port: int, /) -> None: ...
+    def send(self, data: bytes, to: tuple[bytes, int] | None, /) -> int | None:
+        """To ``to``, or where it is connected."""
+
+    def receive(self, count: int, /) -> tuple[bytes, bytes, int] | None:
+        """A datagram, and the host and port that it came from."""
+
+    def set_option(self, level: int, option: int, value: int, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class HostNetwork(Protocol):
+    """The host's network as a device."""
+
+    def reaches(self, host: bytes, port: int, /) -> bool:
+        """Whether something may be sent there."""
+
+    def addresses(self) -> list[bytes]:
+        """What is sent far away comes from these hosts: at most one of each family."""
+
+    def connect(self, host: bytes, port: int, /) -> HostConnection:
+        """Begin a connection; it becomes writable when it is made, or has failed."""
+
+    def datagrams(self, host: bytes, /) -> HostDatagrams:
+        """A UDP socket that can send to hosts of the same family as ``host``."""

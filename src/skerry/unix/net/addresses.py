@@ -87,7 +87,7 @@ def is_any(host: bytes) -> bool:
 
 
 def is_loopback(host: bytes) -> bool:
-    """Whether it is an address of this system, which has no interface but lo: 127.0.0.0/8 or ::1."""
+    """Whether it is an address of lo: 127.0.0.0/8 or ::1."""
     return host == LOOPBACK_6 or (is_mapped(host) and host[12] == 127)
 
 
@@ -95,12 +95,6 @@ def is_multicast(host: bytes) -> bool:
     return 224 <= host[12] < 240 if is_mapped(host) else host[0] == 0xFF
 
 
-def route(host: bytes) -> bytes:
-    """Where what is sent to ``host`` arrives: wildcards mean the system itself. Raises ENETUNREACH."""
-    if host == ANY_4:
-        return LOOPBACK_4
-    if host == ANY_6:
-        return LOOPBACK_6
-    if not is_loopback(host):
-        raise LinuxError(linux.ENETUNREACH)
-    return host
+def inside(host: bytes) -> bytes:
+    """Where what is sent to ``host`` arrives: wildcards mean the system itself."""
+    return LOOPBACK_4 if host == ANY_4 else LOOPBACK_6 if host == ANY_6 else host

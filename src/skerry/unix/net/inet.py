@@ -1,6 +1,6 @@
-"""What TCP and UDP sockets share: being bound to an address and a port of the loopback.
+"""What TCP and UDP sockets share: being bound to an address of the system, and a port.
 
-No network is reached: every address but 127.0.0.0/8 and ::1 is unreachable.
+The system has the loopback's addresses, and where it may reach the host's network, the address that this gives it.
 
 Source: ip(7), ipv6(7).
 """
@@ -79,7 +79,8 @@ class InetSocket(Socket):
             data = pack_endpoint(sockets.AF_INET, Endpoint(ANY_4, int.from_bytes(data[2:4], "big")))
         place = parse(self.family, data)
         multicast = self.kind == linux.SOCK_DGRAM and is_multicast(place.host)
-        if not (is_any(place.host) or is_loopback(place.host) or multicast) or (self.only_v6 and is_mapped(place.host)):
+        own = self.system.network.is_own(place.host)
+        if not (is_any(place.host) or own or multicast) or (self.only_v6 and is_mapped(place.host)):
             raise LinuxError(linux.EADDRNOTAVAIL)
         if 0 < place.port < PRIVILEGED and process.credentials.euid:
             raise LinuxError(linux.EACCES)
@@ -108,4 +109,9 @@ class InetSocket(Socket):
         assert self.local is not None
         if not is_any(self.local.host):
             return self.local
+        if not is_loopback(host):
+            return Endpoint(host, self.local.port)
         return Endpoint(LOOPBACK_4 if is_mapped(host) else LOOPBACK_6, self.local.port)
+
+    def set_outside(self, level: int, option: int, value: int) -> None:
+        """An option was set: tell the host's end, if there is one. Raises LinuxError."""

@@ -167,6 +167,8 @@ def put(socket: Socket, level: int, option: int, data: bytes) -> None:
         raise LinuxError(linux.EINVAL)
     switch = (level == _SOL and option in _SWITCHES) or (level, option) in ((_TCP, sockets.TCP_NODELAY), (_IP6, sockets.IPV6_V6ONLY))
     socket.options[level, option] = int(bool(value)) if switch else value
+    if isinstance(socket, InetSocket):
+        socket.set_outside(level, option, socket.options[level, option])
 
 
 def _put_general(socket: Socket, option: int, value: int, data: bytes) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux, sockets
 from skerry.unix.errors import LinuxError
-from skerry.unix.net.addresses import Endpoint, route
+from skerry.unix.net.addresses import Endpoint, is_any
 from skerry.unix.net.inet import InetSocket
 from skerry.unix.net.queue import END, PeerCredentials, Received
 from skerry.unix.net.socket import READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, WRITABLE, Destination, Socket
@@ -22,7 +22,9 @@ from skerry.unix.net.stream import ConnectionSocket, State
 
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
+    from skerry.unix.net.outside import Outside
     from skerry.unix.net.ports import Ports
+    from skerry.unix.net.relay import OutsideEnd
     from skerry.unix.process import Process, System
 
 WINDOW: Final = 1 << 18  # bytes on their way to an end whose buffers were not sized
@@ -41,6 +43,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self.receive_buffer = RECEIVE_BUFFER
         self.waiting: deque[TcpSocket] = deque()  # a listener's: ends that connect while its queue is full
         self._listener: TcpSocket | None = None  # that this end waits for
+        self._outside: OutsideEnd | None = None  # the same, where it is reached through the host's network
         self._told = True  # whether connect has reported how the last attempt went
         self._ended = False  # the other end will send no more
         self._urgent: int | None = None  # a byte out of band that was not read
@@ -49,7 +52,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
     def ports(self) -> Ports:
         return self.system.network.tcp
 
-    def _window(self, peer: TcpSocket) -> int:
+    def window(self, peer: TcpSocket) -> int:
         """Bytes that may be on their way to ``peer``."""
         sized = self.send_buffer, peer.receive_buffer
         return WINDOW if sized == (SEND_BUFFER, RECEIVE_BUFFER) else sum(sized) // 2  # half of a buffer is overhead: tcp_adv_win_scale
@@ -66,6 +69,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self.shut = 0
         self._admit()
         self.changed.wake()
+        self.system.network.listeners_changed(self)
 
     def connect(self, to: Endpoint, waits: bool) -> bool:
         """Begin or go on connecting; whether it is done. ``waits``: the caller waits for ``changed`` where it is not.
@@ -91,32 +95,68 @@ class TcpSocket(InetSocket, ConnectionSocket):
         raise LinuxError(self.take_error() or linux.ECONNABORTED)
 
     def _begin(self, to: Endpoint) -> None:
-        host = route(to.host)
+        network = self.system.network
+        where = network.route(to)
         try:
             self.bind_automatically()
         except LinuxError:
             raise LinuxError(linux.EADDRNOTAVAIL) from None
         assert self.local is not None
-        self.local = self.come_from(host)
-        self.remote = Endpoint(host, to.port)
+        listener = self.ports.find(where, lambda user: user.listening) if network.is_own(where.host) else None
+        out = network.out(where) if listener is None else None
+        try:
+            far = self._call_out(out, where) if out is not None else None
+        except LinuxError:
+            self.unbind()
+            raise
+        if far is None:
+            self.local = self.come_from(where.host)
+        self.remote = where
         self.error = 0
         self._told = self._ended = False
         self.incoming.clear()
-        listener = self.ports.find(self.remote, lambda user: user.listening)
-        if not isinstance(listener, TcpSocket) or listener.shut & SHUT_READ:
-            self._refuse()
-        elif listener.is_full:
+        if far is not None:
+            self.state = State.CONNECTING
+            self._outside = far
+        elif not isinstance(listener, TcpSocket) or listener.shut & SHUT_READ:
+            self.refused(linux.ECONNREFUSED)
+        else:
+            self.begin(listener)
+
+    def _call_out(self, out: Outside, where: Endpoint) -> OutsideEnd:
+        """The far end of a connection through the host's network. Raises LinuxError: what the host says at once."""
+        far = out.call(self, where)
+        local = far.device.local()
+        if self._automatic:  # its name is what the other side sees
+            self.ports.remove(self)
+            self.local = Endpoint(*local)
+            self.ports.add(self)
+        elif self.local is not None and is_any(self.local.host):
+            self.local = Endpoint(local[0], self.local.port)
+        return far
+
+    def begin(self, listener: TcpSocket) -> None:
+        """Connect to ``listener``, or wait until it has room."""
+        if listener.is_full:
             self.state = State.CONNECTING
             self._listener = listener
             listener.waiting.append(self)
         else:
             self._join(listener)
 
-    def _refuse(self) -> None:
+    def reached(self, far: OutsideEnd) -> None:
+        """The host has connected."""
+        self._outside = None
+        self.peer = far
+        self.state = State.CONNECTED
+        self.changed.wake()
+
+    def refused(self, error: int) -> None:
+        """The connection was not made."""
         self.state = State.CLOSED
-        self._listener = None
+        self._listener = self._outside = None
         self.shut = SHUT_BOTH
-        self.fail(linux.ECONNREFUSED)
+        self.fail(error)
 
     def _join(self, listener: TcpSocket) -> None:
         """The connection is made; its other end waits to be accepted."""
@@ -142,6 +182,14 @@ class TcpSocket(InetSocket, ConnectionSocket):
         while self.waiting and not self.is_full:
             self.waiting.popleft()._join(self)
 
+    def set_outside(self, level: int, option: int, value: int) -> None:
+        far = self._outside or self.peer
+        if far is not None:
+            far.take_option(level, option, value)
+
+    def take_option(self, level: int, option: int, value: int) -> None:
+        """An option of the other end, which means something to a connection with the outside."""
+
     def disconnect(self) -> None:
         self._part()
         self.state = State.CLOSED
@@ -162,10 +210,10 @@ class TcpSocket(InetSocket, ConnectionSocket):
         if not data:
             return 0
         if peer is None:
-            self._reset()  # so answers an end that was closed
+            self.broken(linux.ECONNRESET)  # so answers an end that was closed
             return min(len(data), self.send_buffer)
         queue = peer.incoming
-        count = self.fits(len(data), queue.length, self._window(peer))
+        count = self.fits(len(data), queue.length, self.window(peer))
         if count < len(data):
             queue.blocked.add(self)
         if not count:
@@ -226,7 +274,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         if self._urgent is not None:
             bits |= linux.POLLPRI
         peer = self.peer
-        if peer is None or self.shut & SHUT_WRITE or peer.incoming.length * 3 <= self._window(peer) * 2:
+        if peer is None or self.shut & SHUT_WRITE or peer.incoming.length * 3 <= self.window(peer) * 2:
             bits |= WRITABLE
         else:
             peer.incoming.blocked.add(self)
@@ -237,7 +285,6 @@ class TcpSocket(InetSocket, ConnectionSocket):
         was_connected = self.state is not State.CLOSED
         if self.listening and bits & SHUT_READ:
             self._stop_listening()
-            self.state = State.CLOSED
         elif bits & SHUT_WRITE and not self.shut & SHUT_WRITE and self.peer is not None:
             self.peer.finish()
         self.shut |= bits
@@ -251,25 +298,30 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self.shut |= SHUT_READ
         self.changed.wake()
 
-    def _reset(self) -> None:
-        """The other end broke the connection off."""
+    def broken(self, error: int) -> None:
+        """The connection is no more: ECONNRESET by the other end, or what the host's network says."""
         self.peer = None
         self.state = State.CLOSED
         self.shut = SHUT_BOTH
-        self.fail(linux.EPIPE if self._ended else linux.ECONNRESET)
+        self.fail(linux.EPIPE if self._ended and error == linux.ECONNRESET else error)
 
     def _part(self) -> None:
         """Give up what the socket is connected to, or waits for: with a reset, if something was not read or shall not linger."""
         if self._listener is not None:
             self._listener.waiting.remove(self)
             self._listener = None
+        if self._outside is not None:
+            self._outside.give_up()
+            self._outside = None
         peer, self.peer = self.peer, None
         if peer is not None:
             peer.peer = None
             if self.incoming or self.linger == (1, 0):
-                peer._reset()
+                peer.broken(linux.ECONNRESET)
             elif not self.shut & SHUT_WRITE:
                 peer.finish()
+            else:
+                peer.changed.wake()
         self.incoming.clear()
 
     def _stop_listening(self) -> None:
@@ -279,7 +331,10 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self.pending.clear()
         waiting, self.waiting = self.waiting, deque()
         for caller in waiting:
-            caller._refuse()
+            caller.refused(linux.ECONNREFUSED)
+        if self.listening:
+            self.state = State.CLOSED
+            self.system.network.listeners_changed(self)
 
     def close(self) -> None:
         self._stop_listening()

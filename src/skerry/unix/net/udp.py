@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux, sockets
 from skerry.unix.errors import LinuxError
-from skerry.unix.net.addresses import Endpoint, is_any, is_mapped, pack_endpoint, route
+from skerry.unix.net.addresses import Endpoint, is_any, is_mapped, pack_endpoint
 from skerry.unix.net.inet import InetSocket
 from skerry.unix.net.interfaces import INDEX
 from skerry.unix.net.queue import END, OVERHEAD, Packet, PeerCredentials, Received, Segment
@@ -18,6 +18,7 @@ from skerry.unix.net.socket import READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, W
 
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
+    from skerry.unix.net.outside import OutsideDatagrams
     from skerry.unix.net.ports import Ports
     from skerry.unix.process import Process, System
 
@@ -40,6 +41,7 @@ class UdpSocket(InetSocket):
         super().__init__(system, creator, linux.SOCK_DGRAM, protocol, flags, family)
         self.overrides: dict[tuple[int, int], int] = {}  # (level, option): what control messages say of the datagram that is sent
         self._bound_host: bytes | None = None  # what it was bound to before it was connected
+        self._outside: dict[bool, OutsideDatagrams] = {}  # its ports outside, by whether they are of IPv4
 
     @property
     def ports(self) -> Ports:
@@ -52,16 +54,44 @@ class UdpSocket(InetSocket):
 
     def connect(self, to: Endpoint, waits: bool) -> bool:
         """Send to ``to`` from now on, and take from nobody else. Raises ENETUNREACH, EAGAIN."""
-        host = route(to.host)
+        where = self.system.network.route(to)
         self.bind_automatically()
+        self._leave()
+        out = self._way_out(where)
+        source = out.connect(where) if out is not None else None
         assert self.local is not None
         if is_any(self.local.host):
             self._bound_host = self.local.host
-            self.local = self.come_from(host)
-        self.remote = Endpoint(host, to.port)
+            self.local = Endpoint(source, self.local.port) if source is not None else self.come_from(where.host)
+        self.remote = where
         return True
 
+    def _way_out(self, where: Endpoint) -> OutsideDatagrams | None:
+        """Through the host's network, if it leads there and nobody inside is meant."""
+        network = self.system.network
+        out = network.out(where)
+        if out is None or (network.is_own(where.host) and self.ports.find(where, lambda user: 1) is not None):
+            return None
+        if self.protocol != sockets.IPPROTO_UDP:
+            raise LinuxError(linux.ENETUNREACH)
+        way = self._outside.get(is_mapped(where.host))
+        if way is None:
+            way = self._outside[is_mapped(where.host)] = out.datagrams(self, where.host)
+        return way
+
+    def _leave(self) -> None:
+        """Give up what it has outside."""
+        for way in self._outside.values():
+            way.close()
+        self._outside.clear()
+
+    def set_outside(self, level: int, option: int, value: int) -> None:
+        for way in self._outside.values():
+            way.set_option(level, option, value)
+
     def disconnect(self) -> None:
+        if self.remote is not None:
+            self._leave()
         self.remote = None
         self.unbind()
         if self._bound_host is not None and self.local is not None:
@@ -81,8 +111,12 @@ class UdpSocket(InetSocket):
         if not where.port:
             raise LinuxError(linux.EINVAL)
         self.raise_error()
-        host = route(where.host)
+        where = self.system.network.route(where)
         self.bind_automatically()
+        out = self._way_out(where)
+        if out is not None:
+            return out.send(data, None if where == self.remote else where)
+        host = where.host
         source = self.come_from(host)
 
         def accepts(user: InetSocket) -> int:
@@ -162,5 +196,6 @@ class UdpSocket(InetSocket):
             raise LinuxError(linux.ENOTCONN)  # and yet it is done, as in Linux
 
     def close(self) -> None:
+        self._leave()
         self.ports.remove(self)
         self.incoming.clear()

@@ -1,0 +1,88 @@
+"""The ways between a system and the host's network: `--net` and `--publish`."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from skerry.abi import linux
+from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach, pack_host
+from skerry.messages import say
+from skerry.options import Net, Options, Publish, UserError
+from skerry.unix.errors import LinuxError
+from skerry.unix.glue.network import DatagramDevice, ListenerDevice, NetworkDevice
+from skerry.unix.net.outside import Outside
+from skerry.unix.net.publish import PublishedDatagrams, PublishedPort
+from skerry.unix.vfs import resolve
+
+if TYPE_CHECKING:
+    from skerry.machine import Machine
+    from skerry.unix.process import System, Thread
+
+_REACH = {Net.NONE: Reach.NOTHING, Net.HOST: Reach.NETWORK, Net.HOST_AND_LOOPBACK: Reach.LOOPBACK}
+_RESOLVER = b"/etc/resolv.conf"
+_MOST = 1 << 16  # bytes of it that are read
+
+
+def attach(machine: Machine, thread: Thread, options: Options) -> None:
+    """Give the system that ``thread`` is the first of the ways that were asked for. Raises UserError."""
+    system = thread.process.system
+    servers = _name_servers(thread) if options.net is not Net.NONE else frozenset()
+    device = HostNetwork(machine, _REACH[options.net], servers)
+    if options.net is not Net.NONE:
+        system.network.outside = Outside(NetworkDevice(device))
+    for publish in options.publish:
+        _publish(system, device, publish)
+
+
+def _name_servers(thread: Thread) -> frozenset[bytes]:
+    """The name servers of the resolver inside: one on the host's loopback (systemd-resolved, dnsmasq) must be asked there."""
+    place = thread.process.place
+    try:
+        found = resolve(thread, place, thread.process.credentials, _RESOLVER, place.root).inode
+        text = found.read_at(0, _MOST) if found is not None and found.is_regular else b""
+    except LinuxError:
+        return frozenset()
+    servers = set()
+    for line in text.decode(errors="replace").splitlines():
+        match line.split():
+            case ["nameserver", address, *_]:
+                try:
+                    servers.add(pack_host(address))
+                except ValueError:  # the resolver skips it, too
+                    continue
+    return frozenset(servers)
+
+
+def _publish(system: System, device: HostNetwork, publish: Publish) -> None:
+    try:
+        if publish.datagrams:
+            made: HostDatagrams | HostListener = device.published_datagrams(publish.host, publish.host_port)
+        else:
+            made = device.listener(publish.host, publish.host_port)
+            made.open()
+            made.shut()
+    except OSError as error:
+        raise UserError(f"--publish {publish.text}: {_reason(error)}") from error
+    if not publish.host_port:
+        say(f"skerry: --publish {publish.text}: the host's port is {made.local()[1]}\n")
+    if isinstance(made, HostDatagrams):
+        PublishedDatagrams(system, publish.port, DatagramDevice(made))
+        return
+
+    def refuse(error: int) -> None:
+        say(f"skerry: --publish {publish.text}: cannot be opened: {os.strerror(error)}\n")
+
+    system.network.published.append(PublishedPort(system, publish.port, ListenerDevice(made), refuse))
+
+
+def _reason(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "the host's port is taken: choose another, or 0 for any that is free"
+        case errno.EACCES:
+            return "the host gives ports below 1024 to root alone: choose another"
+        case errno.EADDRNOTAVAIL | linux.EAFNOSUPPORT:
+            return "that is no address of this host: choose another, or leave it out"
+    return f"{error.strerror}"
