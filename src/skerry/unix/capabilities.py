@@ -1,6 +1,6 @@
 """Capabilities as a process sees them: the sets, and how a change of user ids and exec change them.
 
-The server itself asks for the effective user only, not for single capabilities: who drops one is told that it is gone and keeps its effect.
+Files, ids and ``chroot`` ask for the capability that Linux asks for; the rest of the server asks for the effective user.
 
 Source: capabilities(7).
 """
@@ -12,7 +12,20 @@ from typing import Final
 
 LAST: Final = 40  # CAP_CHECKPOINT_RESTORE
 ALL: Final = (1 << LAST + 1) - 1
+CAP_CHOWN: Final = 1 << 0
+CAP_DAC_OVERRIDE: Final = 1 << 1
+CAP_DAC_READ_SEARCH: Final = 1 << 2
+CAP_FOWNER: Final = 1 << 3
+CAP_FSETID: Final = 1 << 4
+CAP_SETGID: Final = 1 << 6
+CAP_SETUID: Final = 1 << 7
 CAP_SETPCAP: Final = 1 << 8
+CAP_SYS_CHROOT: Final = 1 << 18
+CAP_SYS_ADMIN: Final = 1 << 21
+CAP_SYS_RESOURCE: Final = 1 << 24
+CAP_MKNOD: Final = 1 << 27
+CAP_LEASE: Final = 1 << 28
+OF_FILES: Final = CAP_CHOWN | CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH | CAP_FOWNER | CAP_FSETID | CAP_MKNOD | 1 << 9 | 1 << 32  # CAP_FS_MASK
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,14 @@ class Capabilities:
         elif before[1] != 0 and now[1] == 0:
             effective = permitted
         return replace(self, permitted=permitted, effective=effective, ambient=ambient)
+
+    def after_file_id(self, before: int, now: int) -> Capabilities:
+        """After the file-system user id went from ``before`` to ``now`` (setfsuid)."""
+        if before == 0 and now != 0:
+            return replace(self, effective=self.effective & ~OF_FILES)
+        if before != 0 and now == 0:
+            return replace(self, effective=self.effective | self.permitted & OF_FILES)
+        return self
 
     def after_exec(self, uid: int, euid: int) -> Capabilities:
         """After a program without file capabilities was executed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,6 +47,24 @@ class Credentials:
         self.capabilities = of_user(uid)
         self.keep_capabilities = False  # PR_SET_KEEPCAPS
         self.secure_bits = 0  # kept, not obeyed
+
+    def has(self, capability: int) -> bool:
+        """Whether the effective set holds this bit."""
+        return bool(self.capabilities.effective & capability)
+
+    def in_group(self, gid: int) -> bool:
+        """Whether files of the group ``gid`` are its group's."""
+        return gid == self.fsgid or gid in self.groups
+
+    def as_real(self) -> Credentials:
+        """Those that access(2) asks with: the real ids in place of those for files."""
+        held = self.capabilities
+        effective = held.permitted if self.uid == 0 else 0
+        if (self.uid, self.gid, effective) == (self.fsuid, self.fsgid, held.effective):
+            return self
+        real = self.copy()
+        real.fsuid, real.fsgid, real.capabilities = self.uid, self.gid, replace(held, effective=effective)
+        return real
 
     def copy(self) -> Credentials:
         """Those of a forked child."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.unix.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 SYMLINK_LIMIT: Final = 40
 PATH_MAX: Final = 4096
 CACHED_NAMES: Final = 8192
+_PRIVILEGES: Final = linux.S_ISUID | linux.S_ISGID
 
 
 class Name:
@@ -46,15 +48,18 @@ class NameCache:
 
 
 def may(credentials: Credentials, inode: Inode, access: int) -> bool:
-    """Whether R_OK, W_OK, X_OK bits are allowed; root may all but execute what nobody may."""
+    """Whether R_OK, W_OK, X_OK bits are allowed; who overrides permissions may all but execute what nobody may."""
     mode = inode.mode
-    if credentials.fsuid == 0:
+    effective = credentials.capabilities.effective
+    if effective & CAP_DAC_OVERRIDE:
         return not access & linux.X_OK or inode.is_directory or bool(mode & 0o111)
     if inode.uid == credentials.fsuid:
         mode >>= 6
     elif inode.gid == credentials.fsgid or inode.gid in credentials.groups:
         mode >>= 3
-    return access & ~mode & 7 == 0
+    if access & ~mode & 7 == 0:
+        return True
+    return bool(effective & CAP_DAC_READ_SEARCH) and (access == linux.R_OK or (inode.is_directory and not access & linux.W_OK))
 
 
 def require(credentials: Credentials, inode: Inode, access: int) -> None:
@@ -63,13 +68,26 @@ def require(credentials: Credentials, inode: Inode, access: int) -> None:
         raise LinuxError(linux.EACCES)
 
 
-def drop_privileges(credentials: Credentials, inode: Inode) -> None:
-    """A file that anybody but root changes is no longer setuid, nor setgid if its group may execute it."""
+def require_owner(credentials: Credentials, inode: Inode) -> None:
+    """Raises LinuxError(EPERM) but for the owner and who acts as one (CAP_FOWNER)."""
+    if credentials.fsuid != inode.uid and not credentials.has(CAP_FOWNER):
+        raise LinuxError(linux.EPERM)
+
+
+def without_privileges(credentials: Credentials, inode: Inode) -> int:
+    """The mode that is left of a file that somebody changes: no setuid, and no setgid if its group may execute it or is not his."""
     mode = inode.mode & ~linux.S_ISUID
-    if mode & linux.S_IXGRP:
+    if mode & linux.S_IXGRP or not (credentials.in_group(inode.gid) or credentials.has(CAP_FSETID)):
         mode &= ~linux.S_ISGID
-    if mode != inode.mode and inode.is_regular and credentials.fsuid:
-        inode.set_attributes(inode.fs.now(), mode=mode & 0o7777)
+    return mode & 0o7777
+
+
+def drop_privileges(credentials: Credentials, inode: Inode) -> None:
+    """The contents of a file change: it is no longer setuid or setgid, but for who may set that (CAP_FSETID)."""
+    if inode.mode & _PRIVILEGES and inode.is_regular and not credentials.has(CAP_FSETID):
+        mode = without_privileges(credentials, inode)
+        if mode != inode.mode & 0o7777:
+            inode.set_attributes(inode.fs.now(), mode=mode)
 
 
 def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes, start: Inode, follow: bool = True) -> Name:
@@ -85,7 +103,7 @@ def resolve(thread: Thread, place: Place, credentials: Credentials, path: bytes,
     parts.reverse()
     links = 0
     lasting = True
-    unprivileged = credentials.fsuid != 0
+    unprivileged = not credentials.capabilities.effective & CAP_DAC_OVERRIDE
     while parts:
         name = parts.pop()
         if not isinstance(here, Directory):

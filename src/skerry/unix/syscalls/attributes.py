@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.unix import notify
 from skerry.unix.arguments import c_int
+from skerry.unix.capabilities import CAP_CHOWN, CAP_FOWNER, CAP_FSETID
 from skerry.unix.errors import LinuxError
 from skerry.unix.inode import Inode
 from skerry.unix.syscalls.paths import AT_FDCWD_WORD, inode_at
-from skerry.unix.vfs import require
+from skerry.unix.vfs import require, without_privileges
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -106,10 +107,12 @@ def sys_statx(thread: Thread, directory: int, address: int, flags: int, mask: in
 
 def _change_mode(thread: Thread, inode: Inode, mode: int) -> int:
     who = thread.process.credentials
-    if who.fsuid and who.fsuid != inode.uid:
+    if inode.fs.read_only:
+        raise LinuxError(linux.EROFS)
+    if who.fsuid != inode.uid and not who.has(CAP_FOWNER):
         raise LinuxError(linux.EPERM)
     mode &= 0o7777
-    if who.fsuid and inode.gid != who.fsgid and inode.gid not in who.groups:
+    if not who.in_group(inode.gid) and not who.has(CAP_FSETID):
         mode &= ~linux.S_ISGID
     system = thread.process.system
     system.names.forget()
@@ -132,12 +135,15 @@ def sys_fchmodat(thread: Thread, directory: int, address: int, mode: int) -> Res
 def _change_owner(thread: Thread, inode: Inode, uid: int, gid: int) -> int:
     who = thread.process.credentials
     new_uid, new_gid = c_int(uid), c_int(gid)
-    if who.fsuid and (
-        new_uid not in (-1, inode.uid)
-        or (new_gid not in (-1, inode.gid) and (who.fsuid != inode.uid or (new_gid != who.fsgid and new_gid not in who.groups)))
+    if inode.fs.read_only:
+        raise LinuxError(linux.EROFS)
+    own = who.fsuid == inode.uid
+    if not who.has(CAP_CHOWN) and (
+        (new_uid != -1 and not (own and new_uid == inode.uid))
+        or (new_gid != -1 and not (own and (new_gid == inode.gid or who.in_group(new_gid))))
     ):
         raise LinuxError(linux.EPERM)
-    mode = inode.mode & ~(linux.S_ISUID | linux.S_ISGID) if inode.is_regular else inode.mode
+    mode = inode.mode if inode.is_directory else without_privileges(who, inode)
     thread.process.system.names.forget()
     inode.set_attributes(
         thread.process.system.platform.realtime(),
@@ -161,6 +167,8 @@ def sys_fchown(thread: Thread, fd: int, uid: int, gid: int) -> Result:
 
 
 def sys_fchownat(thread: Thread, directory: int, address: int, uid: int, gid: int, flags: int) -> Result:
+    if flags & ~(linux.AT_SYMLINK_NOFOLLOW | linux.AT_EMPTY_PATH):
+        raise LinuxError(linux.EINVAL)
     return _change_owner(thread, inode_at(thread, directory, address, flags), uid, gid)
 
 
@@ -172,7 +180,7 @@ def _change_times(thread: Thread, inode: Inode, times: tuple[int, int] | None) -
         return 0
     if inode.fs.read_only:
         raise LinuxError(linux.EROFS)
-    if who.fsuid and who.fsuid != inode.uid:
+    if who.fsuid != inode.uid and not who.has(CAP_FOWNER):
         if times is not None:
             raise LinuxError(linux.EPERM)
         require(who, inode, linux.W_OK)
@@ -183,6 +191,8 @@ def _change_times(thread: Thread, inode: Inode, times: tuple[int, int] | None) -
 
 def sys_utimensat(thread: Thread, directory: int, address: int, times: int, flags: int) -> Result:
     process = thread.process
+    if flags & ~(linux.AT_SYMLINK_NOFOLLOW | linux.AT_EMPTY_PATH):
+        raise LinuxError(linux.EINVAL)
     inode = inode_at(thread, directory, address, flags) if address else process.files.usable(c_int(directory)).inode
     if not times:
         return _change_times(thread, inode, None)

@@ -16,7 +16,7 @@ from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
 from skerry.unix.memory import PAGE
 from skerry.unix.pipe import PipeEnd, make_pipe
 from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
-from skerry.unix.vfs import drop_privileges
+from skerry.unix.vfs import drop_privileges, require_owner
 
 if TYPE_CHECKING:
     from skerry.unix.memory import Memory
@@ -395,6 +395,8 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
     if command == linux.F_GETFL:
         return file.flags | (0 if file.inode.mode & linux.S_IFMT == linux.S_IFSOCK else 0o100000)
     if command == linux.F_SETFL:
+        if argument & ~file.flags & linux.O_NOATIME:
+            require_owner(thread.process.credentials, file.inode)
         file.flags = file.flags & ~_SETTABLE | argument & _SETTABLE
         return 0
     if command in RECORD_LOCKS:

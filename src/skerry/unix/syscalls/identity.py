@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.unix.arguments import c_int
+from skerry.unix.capabilities import CAP_SETGID, CAP_SETUID
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
@@ -45,15 +46,15 @@ def sys_getresgid(thread: Thread, real: int, effective: int, saved: int) -> int:
     return 0
 
 
-def _check(who: Credentials, wanted: tuple[int, ...], have: tuple[int, ...]) -> None:
-    if who.euid and any(w != UNCHANGED and w not in have for w in wanted):
+def _check(who: Credentials, capability: int, wanted: tuple[int, ...], have: tuple[int, ...]) -> None:
+    if not who.has(capability) and any(w != UNCHANGED and w not in have for w in wanted):
         raise LinuxError(linux.EPERM)
 
 
 def sys_setresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
     who = thread.process.credentials
     wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
-    _check(who, wanted, (who.uid, who.euid, who.suid))
+    _check(who, CAP_SETUID, wanted, (who.uid, who.euid, who.suid))
     before = (who.uid, who.euid, who.suid)
     who.uid = who.uid if wanted[0] == UNCHANGED else wanted[0]
     who.euid = who.fsuid = who.euid if wanted[1] == UNCHANGED else wanted[1]
@@ -65,7 +66,7 @@ def sys_setresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
 def sys_setresgid(thread: Thread, real: int, effective: int, saved: int) -> int:
     who = thread.process.credentials
     wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
-    _check(who, wanted, (who.gid, who.egid, who.sgid))
+    _check(who, CAP_SETGID, wanted, (who.gid, who.egid, who.sgid))
     who.gid = who.gid if wanted[0] == UNCHANGED else wanted[0]
     who.egid = who.fsgid = who.egid if wanted[1] == UNCHANGED else wanted[1]
     who.sgid = who.sgid if wanted[2] == UNCHANGED else wanted[2]
@@ -74,39 +75,60 @@ def sys_setresgid(thread: Thread, real: int, effective: int, saved: int) -> int:
 
 def sys_setuid(thread: Thread, uid: int) -> int:
     who = thread.process.credentials
-    all_three = uid if who.euid == 0 else UNCHANGED
+    all_three = uid if who.has(CAP_SETUID) else UNCHANGED
     return sys_setresuid(thread, all_three, uid, all_three)
 
 
 def sys_setgid(thread: Thread, gid: int) -> int:
     who = thread.process.credentials
-    all_three = gid if who.euid == 0 else UNCHANGED
+    all_three = gid if who.has(CAP_SETGID) else UNCHANGED
     return sys_setresgid(thread, all_three, gid, all_three)
 
 
 def sys_setreuid(thread: Thread, real: int, effective: int) -> int:
-    saved = effective if real & UNCHANGED != UNCHANGED else UNCHANGED
-    return sys_setresuid(thread, real, effective, saved)
+    who = thread.process.credentials
+    real, effective = real & UNCHANGED, effective & UNCHANGED
+    if real not in (UNCHANGED, who.uid, who.euid) and not who.has(CAP_SETUID):
+        raise LinuxError(linux.EPERM)
+    _check(who, CAP_SETUID, (effective,), (who.uid, who.euid, who.suid))
+    changed = real != UNCHANGED or effective not in (UNCHANGED, who.uid)
+    before = (who.uid, who.euid, who.suid)
+    who.uid = who.uid if real == UNCHANGED else real
+    who.euid = who.fsuid = who.euid if effective == UNCHANGED else effective
+    who.suid = who.euid if changed else who.suid
+    who.capabilities = who.capabilities.after_ids(before, (who.uid, who.euid, who.suid), who.keep_capabilities)
+    return 0
 
 
 def sys_setregid(thread: Thread, real: int, effective: int) -> int:
-    saved = effective if real & UNCHANGED != UNCHANGED else UNCHANGED
-    return sys_setresgid(thread, real, effective, saved)
+    who = thread.process.credentials
+    real, effective = real & UNCHANGED, effective & UNCHANGED
+    if real not in (UNCHANGED, who.gid, who.egid) and not who.has(CAP_SETGID):
+        raise LinuxError(linux.EPERM)
+    _check(who, CAP_SETGID, (effective,), (who.gid, who.egid, who.sgid))
+    changed = real != UNCHANGED or effective not in (UNCHANGED, who.gid)
+    who.gid = who.gid if real == UNCHANGED else real
+    who.egid = who.fsgid = who.egid if effective == UNCHANGED else effective
+    who.sgid = who.egid if changed else who.sgid
+    return 0
 
 
 def sys_setfsuid(thread: Thread, uid: int) -> int:
     who = thread.process.credentials
     before = who.fsuid
-    if who.euid == 0 or uid in (who.uid, who.euid, who.suid, who.fsuid):
-        who.fsuid = uid & UNCHANGED
+    uid &= UNCHANGED
+    if uid != UNCHANGED and (who.has(CAP_SETUID) or uid in (who.uid, who.euid, who.suid, who.fsuid)):
+        who.fsuid = uid
+        who.capabilities = who.capabilities.after_file_id(before, uid)
     return before
 
 
 def sys_setfsgid(thread: Thread, gid: int) -> int:
     who = thread.process.credentials
     before = who.fsgid
-    if who.euid == 0 or gid in (who.gid, who.egid, who.sgid, who.fsgid):
-        who.fsgid = gid & UNCHANGED
+    gid &= UNCHANGED
+    if gid != UNCHANGED and (who.has(CAP_SETGID) or gid in (who.gid, who.egid, who.sgid, who.fsgid)):
+        who.fsgid = gid
     return before
 
 
@@ -121,7 +143,7 @@ def sys_getgroups(thread: Thread, size: int, address: int) -> int:
 
 def sys_setgroups(thread: Thread, size: int, address: int) -> int:
     who = thread.process.credentials
-    if who.euid:
+    if not who.has(CAP_SETGID):
         raise LinuxError(linux.EPERM)
     if size > 65536:
         raise LinuxError(linux.EINVAL)

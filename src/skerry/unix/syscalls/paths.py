@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.unix import notify
 from skerry.unix.arguments import c_int, c_long
+from skerry.unix.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_CHROOT
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile, PathFile
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
 from skerry.unix.pipe import PipeEnd, PipeInode
-from skerry.unix.vfs import PATH_MAX, Name, drop_privileges, full_path, may, path_of, require, resolve
+from skerry.unix.vfs import PATH_MAX, Name, drop_privileges, full_path, may, path_of, require, require_owner, resolve
 
 if TYPE_CHECKING:
-    from skerry.unix.process import Process, Thread
+    from skerry.unix.process import Credentials, Process, Thread
 
 Result = int | Coroutine[Any, Any, int]
 AT_FDCWD_WORD: Final = linux.AT_FDCWD & 0xFFFFFFFF
@@ -39,7 +40,9 @@ def walk(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Na
                 raise LinuxError(linux.ENOTDIR)
     names = process.system.names
     who = process.credentials
-    key = (path, start, follow, place.root, (who.fsuid, who.fsgid, who.groups) if who.fsuid else 0)
+    effective = who.capabilities.effective
+    rights = 0 if effective & CAP_DAC_OVERRIDE else (who.fsuid, who.fsgid, who.groups, effective & CAP_DAC_READ_SEARCH)
+    key = (path, start, follow, place.root, rights)
     name = names.get(key)
     if name is None:
         name = resolve(thread, place, who, path, start, follow)
@@ -90,8 +93,8 @@ def _removable(process: Process, name: Name) -> tuple[Directory, Inode]:
     if name.inode is None:
         raise LinuxError(linux.ENOENT)
     directory = _modifiable(process, name)
-    who = process.credentials.fsuid
-    if directory.mode & linux.S_ISVTX and who and who not in (directory.uid, name.inode.uid):
+    who = process.credentials
+    if directory.mode & linux.S_ISVTX and who.fsuid not in (directory.uid, name.inode.uid) and not who.has(CAP_FOWNER):
         raise LinuxError(linux.EPERM)
     if name.inode.is_directory and name.inode.fs is not directory.fs:
         raise LinuxError(linux.EBUSY)  # a mount point
@@ -177,6 +180,8 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
         if flags & linux.O_TRUNC:
             access |= linux.W_OK
         require(process.credentials, inode, access)
+        if flags & linux.O_NOATIME:
+            require_owner(process.credentials, inode)
         if access & linux.W_OK and inode.fs.read_only and inode.is_regular:
             raise LinuxError(linux.EROFS)
     file = inode.open(thread, flags)
@@ -289,8 +294,21 @@ def sys_linkat(thread: Thread, old_directory: int, old: int, new_directory: int,
         raise LinuxError(linux.EXDEV)
     if inode.nlink == 0 and not inode.linkable:
         raise LinuxError(linux.ENOENT)
+    _require_linkable(process.credentials, inode)
     _modifiable(process, name).link(name.name, inode, _now(thread))
     return 0
+
+
+def _require_linkable(who: Credentials, inode: Inode) -> None:
+    """Nobody may make names of somebody else's file that he cannot write, or that has privileges. Raises EPERM.
+
+    Source: proc(5), /proc/sys/fs/protected_hardlinks, which distributions set.
+    """
+    if who.fsuid == inode.uid or who.has(CAP_FOWNER):
+        return
+    privileged = inode.mode & linux.S_ISUID or inode.mode & (linux.S_ISGID | linux.S_IXGRP) == linux.S_ISGID | linux.S_IXGRP
+    if not inode.is_regular or privileged or not may(who, inode, linux.R_OK | linux.W_OK):
+        raise LinuxError(linux.EPERM)
 
 
 def sys_unlink(thread: Thread, address: int) -> Result:
@@ -398,7 +416,8 @@ def sys_chroot(thread: Thread, address: int) -> Result:
     inode = existing(thread, AT_FDCWD_WORD, thread.process.memory.read_path(address))
     if not isinstance(inode, Directory):
         raise LinuxError(linux.ENOTDIR)
-    if thread.process.credentials.euid:
+    require(thread.process.credentials, inode, linux.X_OK)
+    if not thread.process.credentials.has(CAP_SYS_CHROOT):
         raise LinuxError(linux.EPERM)
     thread.process.place.root = inode
     return 0
@@ -454,15 +473,18 @@ def sys_faccessat(thread: Thread, directory: int, address: int, mode: int) -> Re
 
 
 def sys_faccessat2(thread: Thread, directory: int, address: int, mode: int, flags: int) -> Result:
-    if mode & ~7:
+    if mode & ~7 or flags & ~(linux.AT_EACCESS | linux.AT_SYMLINK_NOFOLLOW | linux.AT_EMPTY_PATH):
         raise LinuxError(linux.EINVAL)
-    inode = inode_at(thread, directory, address, flags)
-    who = thread.process.credentials
-    if not flags & linux.AT_EACCESS and (who.uid, who.gid) != (who.fsuid, who.fsgid):
-        who = who.copy()
-        who.fsuid, who.fsgid = who.uid, who.gid
-    if mode and not may(who, inode, mode):
-        raise LinuxError(linux.EACCES)
+    process = thread.process
+    effective = process.credentials
+    who = effective if flags & linux.AT_EACCESS else effective.as_real()
+    process.credentials = who  # for the walk as well
+    try:
+        inode = inode_at(thread, directory, address, flags)
+    finally:
+        process.credentials = effective
+    if mode:
+        require(who, inode, mode)
     if mode & linux.W_OK and inode.fs.read_only and not inode.mode & linux.S_IFCHR:
         raise LinuxError(linux.EROFS)
     return 0

@@ -202,7 +202,7 @@ CALLS: Final = (
     Call(123, "setfsgid", identity.sys_setfsgid, FULL),
     Call(124, "getsid", process.sys_getsid, FULL),
     Call(125, "capget", capabilities.sys_capget, FULL),
-    Call(126, "capset", capabilities.sys_capset, PARTIAL, "kept; what is allowed follows the effective user"),
+    Call(126, "capset", capabilities.sys_capset, PARTIAL, "in force for files and ids; else what is allowed follows the effective user"),
     Call(127, "rt_sigpending", signals.sys_rt_sigpending, FULL),
     Call(128, "rt_sigtimedwait", signals.sys_rt_sigtimedwait, FULL, restarts=False),
     Call(129, "rt_sigqueueinfo", signals.sys_rt_sigqueueinfo, FULL),
