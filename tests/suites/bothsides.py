@@ -55,8 +55,8 @@ class Outcome:
 
 
 def skerry(command: Sequence[str], *options: str) -> list[str]:
-    """The command line that runs ``command`` under Skerry with ``options`` of ``skerry run``."""
-    return [sys.executable, "-m", "skerry", "run", *options, "--", *command]
+    """The command line that runs ``command`` under this tree's Skerry with ``options`` of ``skerry run``."""
+    return ["/usr/bin/env", f"PYTHONPATH={ROOT / 'src'}", sys.executable, "-m", "skerry", "run", *options, "--", *command]
 
 
 def run(command: Sequence[str], directory: Path, limit: float, environment: Mapping[str, str] | None = None) -> Outcome:
