@@ -18,7 +18,7 @@ from skerry.unix import notify
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.tmpfs import Directory, File, MemoryFileSystem, Node, Symlink
 from skerry.unix.inode import Inode
-from skerry.unix.substrate import Buffer, HostFile, HostTree, MemoryObject, Platform
+from skerry.unix.substrate import Attributes, Buffer, HostFile, HostTree, MemoryObject, Platform
 
 if TYPE_CHECKING:
     from skerry.unix.memory import Memory
@@ -46,23 +46,28 @@ class CowFileSystem(MemoryFileSystem):
 
     def load(self, path: bytes) -> Inode:
         """The inode of a host name; raises LinuxError."""
-        mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime, blocks = self.tree.stat(path)
-        kind = mode & linux.S_IFMT
-        if nlink > 1 and kind != linux.S_IFDIR and (dev, ino) in self.hard_links:
+        attributes = self.tree.stat(path)
+        mode, ino, dev, nlink = attributes[:4]
+        shared = nlink > 1 and mode & linux.S_IFMT != linux.S_IFDIR
+        if shared and (dev, ino) in self.hard_links:
             return self.hard_links[dev, ino]
-        node: Inode
-        if kind == linux.S_IFREG:
-            node = CowFile(self, ino, mode, uid, gid, ctime, path, blocks)
-        elif kind == linux.S_IFDIR:
-            node = CowDirectory(self, ino, mode, uid, gid, ctime, path)
-        elif kind == linux.S_IFLNK:
-            node = Symlink(self, ino, self.tree.readlink(path), uid, gid, ctime)
-        else:
-            node = Node(self, ino, mode, uid, gid, ctime)
-        node.nlink, node.rdev, node.size, node.atime, node.mtime = nlink, rdev, size, atime, mtime
-        if nlink > 1 and kind != linux.S_IFDIR:
+        node = self._make(path, attributes)
+        _, _, _, node.nlink, _, _, node.rdev, node.size, node.atime, node.mtime, _, _ = attributes
+        if shared:
             self.hard_links[dev, ino] = node
         return node
+
+    def _make(self, path: bytes, attributes: Attributes) -> Inode:
+        """An inode of the right class, with the attributes that inodes are made with."""
+        mode, ino, _, _, uid, gid, _, _, _, _, ctime, blocks = attributes
+        kind = mode & linux.S_IFMT
+        if kind == linux.S_IFREG:
+            return CowFile(self, ino, mode, uid, gid, ctime, path, blocks)
+        if kind == linux.S_IFDIR:
+            return CowDirectory(self, ino, mode, uid, gid, ctime, path)
+        if kind == linux.S_IFLNK:
+            return Symlink(self, ino, self.tree.readlink(path), uid, gid, ctime)
+        return Node(self, ino, mode, uid, gid, ctime)
 
 
 class CowFile(File):

@@ -223,6 +223,18 @@ class Directory(Inode):
             gid = self.gid
             if kind == linux.S_IFDIR:
                 mode |= linux.S_ISGID
+        child = self._make(name, mode, uid, gid, now, rdev)
+        self._store(child)
+        self._add(name, child, now)
+        if kind == linux.S_IFDIR:
+            self.nlink += 1
+        if self.watched is not None:
+            notify.created(self, name, child)
+        return child
+
+    def _make(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int) -> Inode:
+        """A new inode, not yet called ``name``."""
+        kind = mode & linux.S_IFMT
         ino = self.fs.next_ino()
         child: Inode
         if kind == linux.S_IFDIR:
@@ -233,12 +245,6 @@ class Directory(Inode):
         else:
             child = Node(self.fs, ino, mode, uid, gid, now)
             child.rdev = rdev
-        self._store(child)
-        self._add(name, child, now)
-        if kind == linux.S_IFDIR:
-            self.nlink += 1
-        if self.watched is not None:
-            notify.created(self, name, child)
         return child
 
     def create_unnamed(self, mode: int, uid: int, gid: int, now: int) -> Inode:
@@ -302,10 +308,7 @@ class Directory(Inode):
         if old is child:
             return
         if old is not None and not exchange:
-            if old.is_directory:
-                to._rmdir(new_name, now)
-            else:
-                to._unlink(new_name, now)
+            to._displace(new_name, old, now)
         self._remove(name, now)
         if exchange and old is not None:
             self._place(name, old, now)
@@ -318,6 +321,13 @@ class Directory(Inode):
         notify.moved(self, name, to, new_name, child, None if exchange else old)
         if exchange and old is not None:
             notify.moved(to, new_name, self, name, old, None)
+
+    def _displace(self, name: bytes, child: Inode, now: int) -> None:
+        """Another takes the name."""
+        if child.is_directory:
+            self._rmdir(name, now)
+        else:
+            self._unlink(name, now)
 
     def _place(self, name: bytes, child: Inode, now: int) -> None:
         self._add(name, child, now)
