@@ -217,6 +217,15 @@ class HostNode(Protocol):
     def change_mode(self, mode: int) -> None: ...
     def change_owner(self, uid: int, gid: int) -> None: ...
     def change_times(self, access: int, modification: int) -> None: ...
+    def attributes(self) -> dict[bytes, bytes]:
+        """The extended attributes that programs may see (``user.``); none where the host keeps none."""
+
+    def set_attribute(self, name: bytes, value: bytes) -> None:
+        """Raises ENOSPC, EOPNOTSUPP and the like."""
+
+    def remove_attribute(self, name: bytes) -> None:
+        """Raises ENODATA."""
+
     def lookup(self, name: bytes) -> Self:
         """What is called ``name``; a symbolic link itself."""
 
@@ -283,6 +292,8 @@ class HostTree(Protocol):
 
     def readlink(self, path: bytes) -> bytes: ...
     def open(self, path: bytes) -> HostFile: ...
+    def attributes(self, path: bytes) -> dict[bytes, bytes]:
+        """The extended attributes that programs may see (``user.``) of a regular file or directory; none where the host keeps none."""
 
 
 class StreamDevice(Protocol):

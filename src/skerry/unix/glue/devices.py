@@ -8,6 +8,7 @@ from typing import ParamSpec, Self, TypeVar
 from skerry.abi import linux
 from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
+from skerry.machine.layernode import LayerNode
 from skerry.machine.memory import HostFile
 from skerry.machine.stream import Stream
 from skerry.unix.errors import LinuxError
@@ -130,6 +131,52 @@ class NodeDevice:
     @translated
     def sync(self) -> None:
         self._node.sync()
+
+
+class LayerDevice(NodeDevice):
+    """An object of a writable layer (:class:`skerry.unix.substrate.LayerNode`)."""
+
+    _node: LayerNode
+
+    @translated
+    def is_whiteout(self) -> bool:
+        return self._node.is_whiteout()
+
+    @translated
+    def is_opaque(self) -> bool:
+        return self._node.is_opaque()
+
+    @translated
+    def set_opaque(self) -> None:
+        self._node.set_opaque()
+
+    @translated
+    def set_origin(self, text: bytes) -> None:
+        self._node.set_origin(text)
+
+    @translated
+    def make_whiteout(self, name: bytes, access: int, modification: int) -> None:
+        self._node.make_whiteout(name, access, modification)
+
+    @translated
+    def make_device(self, name: bytes, mode: int, uid: int, gid: int, rdev: int) -> Self:
+        return type(self)(self._node.make_device(name, mode, uid, gid, rdev))
+
+    @translated
+    def attributes(self) -> dict[bytes, bytes]:
+        return self._node.attributes()
+
+    @translated
+    def set_attribute(self, name: bytes, value: bytes) -> None:
+        self._node.set_attribute(name, value)
+
+    @translated
+    def remove_attribute(self, name: bytes) -> None:
+        self._node.remove_attribute(name)
+
+    @translated
+    def sync_all(self) -> None:
+        self._node.sync_all()
 
 
 class TreeDevice:
