@@ -69,6 +69,20 @@ class HostNode:
         self._change()
         os.utime(self._link, ns=(access, modification))
 
+    def attributes(self) -> dict[bytes, bytes]:
+        """The extended attributes that belong to who may read the file (``user.``); none where the host keeps none."""
+        return user_attributes(self.descriptor)
+
+    def set_attribute(self, name: bytes, value: bytes) -> None:
+        """Set one."""
+        self._change()
+        os.setxattr(self._link, name, value)
+
+    def remove_attribute(self, name: bytes) -> None:
+        """Remove one; ENODATA if it is not there."""
+        self._change()
+        os.removexattr(self._link, name)
+
     # Directories
     def lookup(self, name: bytes) -> Self:
         """What is called ``name`` here; a symbolic link itself, not what it leads to."""
@@ -194,6 +208,20 @@ def checked_name(name: bytes) -> bytes:
     if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
         raise OSError(errno.EINVAL, "not a name in a directory")
     return name
+
+
+def user_attributes(descriptor: int) -> dict[bytes, bytes]:
+    """The extended attributes ``user.`` of what an O_PATH descriptor refers to; links and special files have none."""
+    if stat.S_IFMT(os.fstat(descriptor).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        return {}
+    path = b"/proc/self/fd/%d" % descriptor
+    try:
+        names = [os.fsencode(name) for name in os.listxattr(path)]
+        return {name: os.getxattr(path, name) for name in names if name.startswith(b"user.")}
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
+        raise
 
 
 def list_directory(descriptor: int) -> list[tuple[bytes, int, int]]:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Final
 
 from skerry.machine import _host
-from skerry.machine.hostnode import list_directory
+from skerry.machine.hostnode import list_directory, user_attributes
 from skerry.machine.memory import HostFile
 from skerry.machine.owners import AS_THEY_ARE, Owners
 
@@ -63,6 +63,14 @@ class HostTree:
         """The target of a symbolic link."""
         directory, name = self._parent(path)
         return os.readlink(name, dir_fd=directory)
+
+    def attributes(self, path: bytes) -> dict[bytes, bytes]:
+        """The extended attributes ``user.`` of a regular file or directory."""
+        descriptor = _host.open_beneath(self._root, path or b".", os.O_PATH | os.O_NOFOLLOW, 0)
+        try:
+            return user_attributes(descriptor)
+        finally:
+            os.close(descriptor)
 
     def open(self, path: bytes) -> HostFile:
         """A regular file, to read and to map."""

@@ -41,6 +41,12 @@ class FileSystem:
         """The time for what changes here (ns since 1970)."""
         return 0
 
+    def sync(self) -> None:
+        """Have all that was changed reach the disk, where there is one. Raises LinuxError."""
+
+    def store_attribute(self, inode: Inode, size: int) -> None:
+        """``inode`` is about to get an extended attribute of ``size`` bytes. Raises ENOSPC."""
+
     def statfs(self) -> tuple[int, int, int, int, int, int]:
         """Block size, blocks, free blocks, available blocks, files, free files."""
         return (4096, 0, 0, 0, 0, 0)
@@ -66,7 +72,7 @@ class Inode:
         self.atime = now
         self.mtime = now
         self.ctime = now
-        self.xattrs: dict[bytes, bytes] | None = None
+        self.xattrs: dict[bytes, bytes] | None = None  # None: none, or not yet asked for
         self.locks: FileLocks | None = None  # fcntl
         self.whole_locks: FileLocks | None = None  # flock
 
@@ -114,6 +120,27 @@ class Inode:
         if self.watched is not None:
             whole = mode is not None or uid is not None or gid is not None or (atime is None) == (mtime is None)
             notify.tell(self, notify.IN_ATTRIB if whole else notify.IN_ACCESS if mtime is None else notify.IN_MODIFY)
+
+    # Extended attributes: whether they may be seen and changed, the system calls know
+    def xattr_table(self) -> dict[bytes, bytes]:
+        """All of them, not to be changed; raises LinuxError."""
+        return self.xattrs if self.xattrs is not None else {}
+
+    def set_xattr(self, name: bytes, value: bytes, now: int) -> None:
+        """Set one; raises LinuxError(ENOSPC) and the like."""
+        self.fs.store_attribute(self, len(name) + len(value))
+        self.xattrs = {**self.xattr_table(), name: value}
+        self._xattrs_changed(now)
+
+    def remove_xattr(self, name: bytes, now: int) -> None:
+        """Remove one that is there."""
+        self.xattrs = {key: value for key, value in self.xattr_table().items() if key != name}
+        self._xattrs_changed(now)
+
+    def _xattrs_changed(self, now: int) -> None:
+        self.ctime = now
+        if self.watched is not None:
+            notify.tell(self, notify.IN_ATTRIB)
 
     def open(self, thread: Thread, flags: int) -> OpenFile:
         """An open file description of this inode; O_TRUNC is done by the caller. Raises ENXIO, EISDIR, ..."""

@@ -37,10 +37,12 @@ class Storage:
         self._bound = 0
         self._nodes: WeakSet[Inode] = WeakSet()
         self._files: WeakSet[Stored] = WeakSet()
+        self._marked: WeakSet[Inode] = WeakSet()
 
     def used(self) -> int:
         """Bytes that are stored now."""
-        return sum(file.stored for file in self._files) + NODE * len(self._nodes)
+        attributes = (len(name) + len(value) for inode in self._marked for name, value in (inode.xattrs or {}).items())
+        return sum(file.stored for file in self._files) + NODE * len(self._nodes) + sum(attributes)
 
     def leave(self, room: int) -> None:
         """Have files make do with ``room`` bytes, if that is less than their limit: the rest of the memory is in use."""
@@ -71,6 +73,15 @@ class Storage:
         """A new inode. Raises ENOSPC."""
         self.require(NODE)
         self._nodes.add(node)
+
+    def note_node(self, node: Inode) -> None:
+        """The same, where room was required before."""
+        self._nodes.add(node)
+
+    def add_attribute(self, inode: Inode, size: int) -> None:
+        """``inode`` gets an extended attribute of ``size`` bytes, name included. Raises ENOSPC."""
+        self.require(size)
+        self._marked.add(inode)
 
     def add_file(self, file: Stored) -> None:
         """A file whose contents are in memory from now on."""

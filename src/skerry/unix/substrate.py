@@ -221,7 +221,7 @@ class HostNode(Protocol):
         """The extended attributes that programs may see (``user.``); none where the host keeps none."""
 
     def set_attribute(self, name: bytes, value: bytes) -> None:
-        """Raises ENOSPC, EOPNOTSUPP and the like."""
+        """Raises ENOSPC, EOPNOTSUPP, EPERM for a name that is not a program's, and the like."""
 
     def remove_attribute(self, name: bytes) -> None:
         """Raises ENODATA."""
@@ -269,13 +269,6 @@ class LayerNode(HostNode, Protocol):
         """Say that ``name`` is gone; the times (ns) are kept with that."""
 
     def make_device(self, name: bytes, mode: int, uid: int, gid: int, rdev: int) -> Self: ...
-    def attributes(self) -> dict[bytes, bytes]:
-        """Extended attributes that programs have set."""
-
-    def set_attribute(self, name: bytes, value: bytes) -> None:
-        """Raises EPERM for names that the layer needs itself."""
-
-    def remove_attribute(self, name: bytes) -> None: ...
     def sync_all(self) -> None:
         """Have the whole layer reach the disk."""
 

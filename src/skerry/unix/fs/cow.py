@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _COPY_STEP: Final = 1 << 24
 _NOBODY: Final[WeakSet[Memory]] = WeakSet()  # never added to
 OPEN_HOST_FILES: Final = 512
+UNCOUNTED: Final = 1 << 16  # links of a directory where the host says 1
 
 
 class CowFileSystem(MemoryFileSystem):
@@ -52,7 +53,8 @@ class CowFileSystem(MemoryFileSystem):
         if shared and (dev, ino) in self.hard_links:
             return self.hard_links[dev, ino]
         node = self._make(path, attributes)
-        _, _, _, node.nlink, _, _, node.rdev, node.size, node.atime, node.mtime, _, _ = attributes
+        _, _, _, _, _, _, node.rdev, node.size, node.atime, node.mtime, _, _ = attributes
+        node.nlink = count_of_links(attributes)
         if shared:
             self.hard_links[dev, ino] = node
         return node
@@ -68,6 +70,21 @@ class CowFileSystem(MemoryFileSystem):
         if kind == linux.S_IFLNK:
             return Symlink(self, ino, self.tree.readlink(path), uid, gid, ctime)
         return Node(self, ino, mode, uid, gid, ctime)
+
+    def keep_open(self, inode: CowFile, file: HostFile) -> None:
+        """Keep its contents open for a while."""
+        self.open_files[inode] = file
+        if len(self.open_files) > OPEN_HOST_FILES:
+            last = next(iter(self.open_files))
+            file = self.open_files.pop(last)
+            last.will_close(file)
+            file.close()
+
+
+def count_of_links(attributes: Attributes) -> int:
+    """Of an object of the host; many for a directory of a file system that does not count its directories."""
+    mode, nlink = attributes[0], attributes[3]
+    return UNCOUNTED if nlink < 2 and mode & linux.S_IFMT == linux.S_IFDIR else nlink
 
 
 class CowFile(File):
@@ -91,11 +108,14 @@ class CowFile(File):
         file = fs.open_files.get(self)
         if file is None:
             assert self._host_path is not None
-            file = fs.open_files[self] = fs.tree.open(self._host_path)
+            file = fs.tree.open(self._host_path)
             self._look_again(file)
-            if len(fs.open_files) > OPEN_HOST_FILES:
-                fs.open_files.pop(next(iter(fs.open_files))).close()
+            fs.keep_open(self, file)
         return file
+
+    def will_close(self, file: HostFile) -> None:
+        """It was open too long."""
+        self._host_blocks = file.blocks
 
     def _look_again(self, file: HostFile) -> None:
         """The host may have changed the file since its attributes were taken; what it holds now is what will be read."""
@@ -107,10 +127,16 @@ class CowFile(File):
             return super().read_at(offset, length)
         return self._host_file().read(offset, length)
 
+    def xattr_table(self) -> dict[bytes, bytes]:
+        if self.xattrs is None:
+            self.xattrs = {} if self._host_path is None else self.fs.tree.attributes(self._host_path)
+        return self.xattrs
+
     def _copy_up(self, size: int) -> None:
         """Bring the first ``size`` bytes into memory."""
         if self._host_path is None:
             return
+        self.xattr_table()
         file = self._host_file() if size else None
         if self.fs.storage is not None:
             self.fs.storage.require(size)
@@ -121,10 +147,14 @@ class CowFile(File):
         for offset in range(0, size, _COPY_STEP):
             assert file is not None
             super().write_at(offset, file.read(offset, min(_COPY_STEP, size - offset)), kept)
+        self._replace_mappings()
+
+    def _replace_mappings(self) -> None:
+        """Shared mappings show what the contents are now."""
         if self._mapped_by:
             mapped_by, self._mapped_by = self._mapped_by, _NOBODY
             for memory in list(mapped_by):
-                memory.replace(self, super().memory_object())
+                memory.replace(self, self.memory_object())
 
     def write_at(self, offset: int, data: Buffer, now: int) -> int:
         self._copy_up(self.size)
@@ -169,6 +199,11 @@ class CowDirectory(Directory):
         super().__init__(fs, ino, mode, uid, gid, now)
         self._host_path = path
         self._complete = False
+
+    def xattr_table(self) -> dict[bytes, bytes]:
+        if self.xattrs is None:
+            self.xattrs = self.fs.tree.attributes(self._host_path)
+        return self.xattrs
 
     def lookup(self, name: bytes) -> Inode:
         try:

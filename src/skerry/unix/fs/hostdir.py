@@ -4,7 +4,7 @@ Nothing is remembered but who an object is: names and attributes are asked of th
 has one inode as long as somebody holds it (an open file, a mapping, a working directory); locks and fifos live there, so they are between
 the programs of this system only. Reads, writes and mappings use one host file, so they agree with each other and with the host's programs.
 
-With a tree that is not writable the file system is read-only (EROFS). Extended attributes are not there (EOPNOTSUPP).
+With a tree that is not writable the file system is read-only (EROFS). Of extended attributes there are those that begin with ``user.``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ FUSE_MAGIC: Final = 0x65735546  # as sshfs and virtiofs say: files that somebody
 
 class HostDirectoryFileSystem(MemoryFileSystem):
     """What the inodes of one host directory share; ``tree`` is the directory's own node."""
-
-    supports_xattrs = False
 
     def __init__(self, platform: Platform, device: int, tree: HostNode) -> None:
         super().__init__(platform, device, "fuse", FUSE_MAGIC)
@@ -79,6 +77,17 @@ class HostInode(Inode):
     @property
     def blocks(self) -> int:
         return self.node.stat()[11]
+
+    def xattr_table(self) -> dict[bytes, bytes]:
+        return self.node.attributes()
+
+    def set_xattr(self, name: bytes, value: bytes, now: int) -> None:
+        if not name.startswith(b"user."):
+            raise LinuxError(linux.EOPNOTSUPP)
+        self.node.set_attribute(name, value)
+
+    def remove_xattr(self, name: bytes, now: int) -> None:
+        self.node.remove_attribute(name)
 
     def set_attributes(
         self,

@@ -54,5 +54,6 @@ def make_sys(platform: Platform, device: int) -> GeneratedDirectory:
     say(b"kernel/mm/transparent_hugepage/enabled", "always [madvise] never")
     say(b"kernel/mm/transparent_hugepage/hpage_pmd_size", str(2 << 20))
     fs = MemoryFileSystem(platform, device, "sysfs", SYSFS_MAGIC)
+    fs.supports_xattrs = False
     fs.read_only = True
     return GeneratedTree(fs, files).directory()

@@ -45,6 +45,10 @@ class MemoryFileSystem(FileSystem):
         self._last_ino += 1
         return self._last_ino
 
+    def store_attribute(self, inode: Inode, size: int) -> None:
+        if self.storage is not None:
+            self.storage.add_attribute(inode, size)
+
     def statfs(self) -> tuple[int, int, int, int, int, int]:
         total, available = self.platform.memory_bytes()
         if self.storage is not None:
@@ -230,6 +234,12 @@ class Directory(Inode):
             self.nlink += 1
         if self.watched is not None:
             notify.created(self, name, child)
+        return child
+
+    def make_place(self, name: bytes, mode: int, now: int) -> Directory:
+        """A directory for the system's own use: to mount something on."""
+        child = self.create(name, linux.S_IFDIR | mode, 0, 0, now)
+        assert isinstance(child, Directory)
         return child
 
     def _make(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int) -> Inode:

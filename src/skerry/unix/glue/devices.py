@@ -75,6 +75,18 @@ class NodeDevice:
         self._node.change_times(access, modification)
 
     @translated
+    def attributes(self) -> dict[bytes, bytes]:
+        return self._node.attributes()
+
+    @translated
+    def set_attribute(self, name: bytes, value: bytes) -> None:
+        self._node.set_attribute(name, value)
+
+    @translated
+    def remove_attribute(self, name: bytes) -> None:
+        self._node.remove_attribute(name)
+
+    @translated
     def lookup(self, name: bytes) -> Self:
         return type(self)(self._node.lookup(name))
 
@@ -163,18 +175,6 @@ class LayerDevice(NodeDevice):
         return type(self)(self._node.make_device(name, mode, uid, gid, rdev))
 
     @translated
-    def attributes(self) -> dict[bytes, bytes]:
-        return self._node.attributes()
-
-    @translated
-    def set_attribute(self, name: bytes, value: bytes) -> None:
-        self._node.set_attribute(name, value)
-
-    @translated
-    def remove_attribute(self, name: bytes) -> None:
-        self._node.remove_attribute(name)
-
-    @translated
     def sync_all(self) -> None:
         self._node.sync_all()
 
@@ -186,6 +186,7 @@ class TreeDevice:
         self.stat = translated(tree.stat)
         self.list = translated(tree.list)
         self.readlink = translated(tree.readlink)
+        self.attributes = translated(tree.attributes)
         self._open = translated(tree.open)
 
     def open(self, path: bytes) -> FileDevice:

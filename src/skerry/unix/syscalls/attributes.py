@@ -1,4 +1,4 @@
-"""System calls on attributes: stat and its kin, modes, owners, times, extended attributes."""
+"""System calls on attributes: stat and its kin, modes, owners, times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
-from skerry.unix import notify
 from skerry.unix.arguments import c_int
 from skerry.unix.capabilities import CAP_CHOWN, CAP_FOWNER, CAP_FSETID
 from skerry.unix.errors import LinuxError
@@ -231,88 +230,3 @@ def sys_utime(thread: Thread, address: int, times: int) -> Result:
         return _change_times(thread, inode, None)
     access, modification = struct.unpack("<2q", thread.process.memory.read(times, 16))
     return _change_times(thread, inode, (access * SECOND, modification * SECOND))
-
-
-def _require_xattrs(inode: Inode) -> None:
-    if not inode.fs.supports_xattrs:
-        raise LinuxError(linux.EOPNOTSUPP)
-
-
-def _get_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int) -> int:
-    _require_xattrs(inode)
-    memory = thread.process.memory
-    key = memory.read_path(name)
-    found = (inode.xattrs or {}).get(key)
-    if found is None:
-        raise LinuxError(linux.ENODATA if key.startswith((b"user.", b"security.", b"system.", b"trusted.")) else linux.EOPNOTSUPP)
-    if size:
-        if size < len(found):
-            raise LinuxError(linux.ERANGE)
-        memory.write(value, found)
-    return len(found)
-
-
-def sys_getxattr(thread: Thread, address: int, name: int, value: int, size: int) -> Result:
-    return _get_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), name, value, size)
-
-
-def sys_lgetxattr(thread: Thread, address: int, name: int, value: int, size: int) -> Result:
-    return _get_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), name, value, size)
-
-
-def sys_fgetxattr(thread: Thread, fd: int, name: int, value: int, size: int) -> Result:
-    return _get_xattr(thread, thread.process.files.usable(c_int(fd)).inode, name, value, size)
-
-
-def _set_xattr(thread: Thread, inode: Inode, name: int, value: int, size: int, flags: int) -> int:
-    _require_xattrs(inode)
-    memory = thread.process.memory
-    key = memory.read_path(name)
-    if not key.startswith(b"user.") or not (inode.is_regular or inode.is_directory):
-        raise LinuxError(linux.EPERM if key.startswith((b"trusted.", b"security.", b"user.")) else linux.EOPNOTSUPP)
-    if size > 65536:
-        raise LinuxError(linux.E2BIG)
-    table = inode.xattrs if inode.xattrs is not None else {}
-    if flags == 1 and key in table:
-        raise LinuxError(linux.EEXIST)
-    if flags == 2 and key not in table:
-        raise LinuxError(linux.ENODATA)
-    table[key] = memory.read(value, size)
-    inode.xattrs = table
-    if inode.watched is not None:
-        notify.tell(inode, notify.IN_ATTRIB)
-    return 0
-
-
-def sys_setxattr(thread: Thread, address: int, name: int, value: int, size: int, flags: int) -> Result:
-    return _set_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), name, value, size, flags)
-
-
-def sys_lsetxattr(thread: Thread, address: int, name: int, value: int, size: int, flags: int) -> Result:
-    return _set_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), name, value, size, flags)
-
-
-def sys_fsetxattr(thread: Thread, fd: int, name: int, value: int, size: int, flags: int) -> Result:
-    return _set_xattr(thread, thread.process.files.usable(c_int(fd)).inode, name, value, size, flags)
-
-
-def _list_xattr(thread: Thread, inode: Inode, buffer: int, size: int) -> int:
-    _require_xattrs(inode)
-    names = b"".join(name + b"\0" for name in inode.xattrs or ())
-    if size:
-        if size < len(names):
-            raise LinuxError(linux.ERANGE)
-        thread.process.memory.write(buffer, names)
-    return len(names)
-
-
-def sys_listxattr(thread: Thread, address: int, buffer: int, size: int) -> Result:
-    return _list_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, 0), buffer, size)
-
-
-def sys_llistxattr(thread: Thread, address: int, buffer: int, size: int) -> Result:
-    return _list_xattr(thread, inode_at(thread, AT_FDCWD_WORD, address, linux.AT_SYMLINK_NOFOLLOW), buffer, size)
-
-
-def sys_flistxattr(thread: Thread, fd: int, buffer: int, size: int) -> Result:
-    return _list_xattr(thread, thread.process.files.usable(c_int(fd)).inode, buffer, size)
