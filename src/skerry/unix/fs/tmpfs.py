@@ -227,7 +227,7 @@ class Directory(Inode):
             gid = self.gid
             if kind == linux.S_IFDIR:
                 mode |= linux.S_ISGID
-        child = self._make(name, mode, uid, gid, now, rdev)
+        child = self._new_child(name, mode, uid, gid, now, rdev)
         self._store(child)
         self._add(name, child, now)
         if kind == linux.S_IFDIR:
@@ -242,7 +242,7 @@ class Directory(Inode):
         assert isinstance(child, Directory)
         return child
 
-    def _make(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int) -> Inode:
+    def _new_child(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int) -> Inode:
         """A new inode, not yet called ``name``."""
         kind = mode & linux.S_IFMT
         ino = self.fs.next_ino()
