@@ -192,11 +192,12 @@ class Activity:
         return True
 
     def cancel(self) -> None:
-        """Drop a sleeping activity: its cleanup runs, its ``done`` does not."""
+        """Drop an activity: its cleanup runs, its ``done`` does not. One that cancels itself is dropped when it next sleeps."""
         if self.waiter is not None:
             self.waiter.detach()
         self.done = _ignore
-        self.coroutine.close()
+        if not getattr(self.coroutine, "cr_running", False):  # which typeshed does not know
+            self.coroutine.close()
 
 
 def _ignore(_result: Any, _error: BaseException | None) -> None:
@@ -287,6 +288,9 @@ class Loop:
             return False
         except Exception as error:
             activity.done(None, error)
+            return False
+        if activity.done is _ignore:  # it has cancelled itself
+            activity.coroutine.close()
             return False
         if activity.broken_off is not None:
             interruption, activity.broken_off = activity.broken_off, None

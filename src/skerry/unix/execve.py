@@ -118,6 +118,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
         old.release()
         thread.user = user
         user.owner = thread
+        lifecycle.release_vfork_parent(process)
     else:
         process.memory.clear()
     user = thread.user

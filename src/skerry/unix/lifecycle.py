@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
-from skerry.unix import accounting, futex_pi, robust, sessions, signals
+from skerry.lib.coroutine import WaitQueue
+from skerry.unix import accounting, futex_pi, ptrace, robust, sessions, signals
 from skerry.unix.errors import LinuxError
 from skerry.unix.pidfd import ProcessFile
 from skerry.unix.process import Borrowed, Place, Process, Thread
@@ -67,6 +68,8 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
         child.clear_child_tid = child_tid
     if flags & linux.CLONE_PIDFD:
         process.memory.write(pidfd, struct.pack("<i", process.files.install(ProcessFile(child.process, 0), True)))
+    if thread.tracee is not None:
+        ptrace.cloned(thread, child, flags, exit_signal)
     signals.resume(child)
     return child
 
@@ -89,7 +92,7 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
     if flags & linux.CLONE_VM:
         files.recall()
         memory.references += 1
-        if flags & linux.CLONE_VFORK:
+        if flags & linux.CLONE_VFORK and thread.tracee is None:
             borrowed = Borrowed(thread)
             user = thread.user
         else:
@@ -113,6 +116,8 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
     process.parent = father
     process.exit_signal = parent.exit_signal if flags & linux.CLONE_PARENT else exit_signal if exit_signal <= signals.LAST else 0
     process.no_new_privileges = parent.no_new_privileges
+    if flags & linux.CLONE_VFORK and thread.tracee is not None:  # its registers are to be seen while it waits
+        process.parent_waits = WaitQueue()
     father.children.append(process)
     parent.system.processes[pid] = process
     if linux.RLIMIT_CPU in process.limits:
@@ -123,10 +128,19 @@ def _clone_process(thread: Thread, flags: int, pid: int, exit_signal: int) -> Th
 
 
 def lend_identity(thread: Thread) -> None:
-    """Let the emulation library answer getpid and gettid on the thread's context."""
-    process = thread.process
-    if process.system.emulation:
-        thread.user.set_identity(process.pid, thread.tid)
+    """Let the emulation library answer getpid and gettid on the thread's context, unless its calls are to be seen."""
+    system = thread.process.system
+    if system.emulation and thread.handlers is system.handlers:
+        thread.user.set_identity(thread.process.pid, thread.tid)
+    else:
+        thread.user.set_identity(0, 0)
+
+
+def release_vfork_parent(process: Process) -> None:
+    """A vfork child that borrowed nothing has left its parent's memory: the parent goes on."""
+    queue, process.parent_waits = process.parent_waits, None
+    if queue is not None:
+        queue.wake()
 
 
 def give_back(child: Thread) -> None:
@@ -170,6 +184,8 @@ def _drop_thread(thread: Thread, status: int, memory_lives: bool) -> None:
     if thread.activity is not None:
         activity, thread.activity = thread.activity, None
         activity.cancel()
+    if thread.tracee is not None:
+        ptrace.thread_ended(thread, status)
     with suppress(Fault, LinuxError):
         robust.release(thread)
     with suppress(Fault, LinuxError):
@@ -186,6 +202,8 @@ def end_other_threads(thread: Thread) -> None:
     process = thread.process
     for other in list(process.threads.values()):
         if other is not thread:
+            if other.tracee is not None and other.tid == process.pid:  # the caller takes its place
+                ptrace.detach(other.tracee)
             _drop_thread(other, 0, False)
             other.user.owner = None
             other.user.terminate()
@@ -227,6 +245,9 @@ def end_process(process: Process, status: int) -> None:
     for thread in borrowers:
         give_back(thread)
     process.ended.wake()
+    release_vfork_parent(process)
+    if process.tracees:
+        ptrace.tracer_ended(process)
     if process.undo is not None:
         process.undo.apply(process.pid)
     sessions.leave(process)
@@ -238,7 +259,8 @@ def end_process(process: Process, status: int) -> None:
         if system.on_end is not None:
             system.on_end(status)
         return
-    _tell_parent(process)
+    if process.traced_leader is None or not ptrace.process_ended(process):
+        tell_parent(process)
 
 
 def _leave_children(process: Process) -> None:
@@ -253,8 +275,8 @@ def _leave_children(process: Process) -> None:
         child.exit_signal = linux.SIGCHLD  # not to be chosen by who did not ask for the child
         if reaper is not None:
             reaper.children.append(child)
-        if child.exit_status is not None:
-            _tell_parent(child)
+        if child.exit_status is not None and child.traced_leader is None:
+            tell_parent(child)
     process.children = []
 
 
@@ -263,7 +285,8 @@ def _is_lent(thread: Thread) -> bool:
     return thread.user.owner is not thread
 
 
-def _tell_parent(process: Process) -> None:
+def tell_parent(process: Process) -> None:
+    """A process that has ended, or is told of only now: its parent may wait for it, or it is forgotten."""
     parent = process.parent
     if parent is None or parent.exit_status is not None:
         process.system.processes.pop(process.pid, None)
@@ -300,7 +323,10 @@ def stop_process(process: Process, signo: int) -> None:
     process.stopped = signo
     process.change = signo << 8 | 0x7F
     for thread in process.threads.values():
-        if not thread.in_server:
+        if thread.tracee is not None:
+            thread.tracee.seen_stop = False
+            signals.notify(thread)
+        elif not thread.in_server:
             thread.user.interrupt()
     _tell_change(process)
 
@@ -322,7 +348,9 @@ def wake_stopped(thread: Thread) -> None:
 
 def _tell_change(process: Process) -> None:
     parent = process.parent
-    if parent is not None and parent.exit_status is None:
+    if any(thread.tracee is not None and thread.tracee.tracer is parent for thread in process.threads.values()):
+        process.change = None  # the parent sees the stops of its threads
+    elif parent is not None and parent.exit_status is None:
         parent.child_changed.wake()
         if not parent.actions[linux.SIGCHLD].flags & linux.SA_NOCLDSTOP:
             _send_child_signal(process, parent)

@@ -23,11 +23,13 @@ from skerry.unix.vfs import NameCache
 if TYPE_CHECKING:
     from skerry.unix.accounting import IntervalTimer, ProcessorTimer
     from skerry.unix.console import Console
+    from skerry.unix.entry import Handlers
     from skerry.unix.files import FileTable
     from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import Inode
     from skerry.unix.memory import Memory
     from skerry.unix.observe import Observer
+    from skerry.unix.ptrace import Tracee
     from skerry.unix.sessions import Terminal
     from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
@@ -146,6 +148,9 @@ class Process:
         self.oom_score_adjustment: int = parent.oom_score_adjustment if parent else 0
         self.subreaper = False
         self.death_signal = 0  # sent when the parent dies
+        self.tracees: list[Tracee] = []  # threads that it traces
+        self.traced_leader: Tracee | None = None  # its first thread has ended and was traced
+        self.parent_waits: WaitQueue | None = None  # of a vfork child that borrows nothing: woken when its parent may go on
         self.has_executed = False
 
 
@@ -183,6 +188,8 @@ class Thread:
         self.timer_slack = 50_000  # ns; kept, not obeyed
         self.robust_list = 0
         self.borrowed: Borrowed | None = None
+        self.tracee: Tracee | None = None  # it is traced
+        self.handlers = process.system.handlers  # of its system calls: what is called, with how many arguments
         self.dead = False
 
 
@@ -209,6 +216,7 @@ class System:
         self.boot_time = platform.realtime()
         self.limits = Limits()
         self.first: Process | None = None
+        self.handlers: Handlers = {}  # of all system calls; the server's table, filled in when it is made
         self.observers: tuple[Observer, ...] = ()
         self.emulation = True  # programs' emulation libraries answer what they can; False: every call traps, to be seen
         self.on_end: Callable[[int], Any] | None = None  # told the wait status of the first process

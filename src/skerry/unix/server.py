@@ -27,7 +27,7 @@ class Server:
         self.system = system
         self.calls = calls
         self.missing: dict[int, int] = {}
-        self._handlers = {number: (call.handler, call.arity) for number, call in calls.items() if call.handler is not None}
+        system.handlers.update({number: (call.handler, call.arity) for number, call in calls.items() if call.handler is not None})
 
     def system_call(self, user: UserThread, number: int) -> None:
         """A program made system call ``number``; its arguments are in ``user``'s registers."""
@@ -38,7 +38,7 @@ class Server:
         thread.in_server = True
         thread.call = number
         try:
-            handler, arity = self._handlers[number]
+            handler, arity = thread.handlers[number]
         except KeyError:
             known = number if number in self.calls else -1  # a program can make up four billion others
             self.missing[known] = self.missing.get(known, 0) + 1
@@ -56,9 +56,9 @@ class Server:
         if result.__class__ is int:
             self.answer(thread, result)
         elif result is not None:
-            self._wait(thread, self.calls[number], result)
+            self._wait(thread, self.calls.get(number), result)
 
-    def _wait(self, thread: Thread, call: Call, body: Coroutine[Any, Any, int]) -> None:
+    def _wait(self, thread: Thread, call: Call | None, body: Coroutine[Any, Any, int]) -> None:
         """The call must wait: go on with it as an activity."""
 
         def done(result: Any, error: BaseException | None) -> None:
@@ -71,7 +71,7 @@ class Server:
             elif isinstance(error, Fault):
                 self.answer(thread, -linux.EFAULT)
             elif isinstance(error, Interrupted):
-                thread.restart = call.restarts
+                thread.restart = call is None or call.restarts
                 self.answer(thread, -linux.EINTR)
             else:
                 raise error
@@ -92,7 +92,13 @@ class Server:
             return
         thread.in_server = True
         thread.call = -1
-        signals.force(thread, signals.SignalInfo(signo, code, address.to_bytes(8, "little")))
+        info = signals.SignalInfo(signo, code, address.to_bytes(8, "little"))
+        if thread.tracee is not None and thread.tracee.armed and signo == linux.SIGTRAP and code == linux.TRAP_TRACE:
+            step = thread.tracee.stepped()
+            if step is None:
+                return
+            info = step
+        signals.force(thread, info)
         signals.resume(thread)
 
     def interruption(self, user: UserThread) -> None:

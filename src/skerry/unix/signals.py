@@ -117,11 +117,12 @@ def send(process: Process, info: SignalInfo) -> None:
     bit = 1 << (signo - 1)
     threads = process.threads.values()
     taker = next((t for t in threads if not t.mask & bit and not t.dead), None)
-    if taker is not None and is_ignored(process, signo) and signo not in (linux.SIGKILL, linux.SIGSTOP):
+    traced = taker is not None and taker.tracee is not None  # its tracer sees the signal first
+    if taker is not None and not traced and is_ignored(process, signo) and signo not in (linux.SIGKILL, linux.SIGSTOP):
         for observer in process.system.observers:
             observer.signal(taker, info)
         return
-    if taker is not None and signo in STOPS and (signo == linux.SIGSTOP or process.actions[signo].handler == SIG_DFL):
+    if taker is not None and not traced and signo in STOPS and (signo == linux.SIGSTOP or process.actions[signo].handler == SIG_DFL):
         _stop(process, taker, info)
         return
     if len(process.pending) >= QUEUE_LIMIT if signo >= REALTIME else any(p.signo == signo for p in process.pending):
@@ -154,7 +155,7 @@ def send_to_thread(thread: Thread, info: SignalInfo) -> None:
         send(thread.process, info)
         return
     _continue_or_stop(thread.process, signo)
-    if not thread.mask & (1 << (signo - 1)) and is_ignored(thread.process, signo):
+    if not thread.mask & (1 << (signo - 1)) and thread.tracee is None and is_ignored(thread.process, signo):
         for observer in thread.process.system.observers:
             observer.signal(thread, info)
         return
@@ -214,53 +215,70 @@ def take(thread: Thread, blocked: int) -> SignalInfo | None:
 
 def deliver(thread: Thread) -> bool:
     """Deliver what is pending and not blocked; False if the thread does not go back to its program (dead or stopped)."""
-    process = thread.process
     handled = False
     while (info := take(thread, thread.mask)) is not None:
-        signo = info.signo
-        for observer in process.system.observers:
-            observer.signal(thread, info)
-        action = process.actions[signo]
-        handler = action.handler
-        if handler == SIG_IGN and signo != linux.SIGKILL:
-            continue
-        if handler == SIG_DFL or signo in (linux.SIGKILL, linux.SIGSTOP):
-            if signo in IGNORED:
-                continue
-            if signo in STOPS:
-                if signo != linux.SIGSTOP and not sessions.may_stop(process):
-                    continue
-                _settle_restart(thread, True)
-                lifecycle.stop_process(process, signo)
-                return False
-            lifecycle.end_process(process, signo)
+        done = carry_out(thread, info)
+        if done is None:
             return False
-        _settle_restart(thread, bool(action.flags & linux.SA_RESTART))
-        mask = thread.saved_mask if thread.saved_mask is not None else thread.mask
-        thread.saved_mask = None
-        try:
-            frames.push(thread, info, action, mask)
-        except Fault:
-            if signo == linux.SIGSEGV:
-                lifecycle.end_process(process, linux.SIGSEGV)
+        handled = handled or done
+    return handled or not settle(thread) or deliver(thread)
+
+
+def is_fatal(process: Process, signo: int) -> bool:
+    """Whether the signal would end the process."""
+    handler = process.actions[signo].handler
+    return signo == linux.SIGKILL or (handler == SIG_DFL and signo not in IGNORED and signo not in STOPS)
+
+
+def carry_out(thread: Thread, info: SignalInfo) -> bool | None:
+    """Do what the thread's process wants done: True if a handler is to run, None if the thread does not go back (dead or stopped)."""
+    process = thread.process
+    signo = info.signo
+    for observer in process.system.observers:
+        observer.signal(thread, info)
+    action = process.actions[signo]
+    handler = action.handler
+    if handler == SIG_IGN and signo != linux.SIGKILL:
+        return False
+    if handler == SIG_DFL or signo in (linux.SIGKILL, linux.SIGSTOP):
+        if signo in IGNORED:
+            return False
+        if signo in STOPS:
+            if signo != linux.SIGSTOP and not sessions.may_stop(process):
                 return False
-            force(thread, SignalInfo(linux.SIGSEGV))
-            continue
-        thread.mask |= action.mask
-        if not action.flags & linux.SA_NODEFER:
-            thread.mask |= 1 << (signo - 1)
-        thread.mask &= ~UNBLOCKABLE
-        if action.flags & linux.SA_RESETHAND:
-            process.actions.table.pop(signo, None)
-        handled = True
-    if not handled:
-        _settle_restart(thread, True)
-        if thread.saved_mask is not None:
-            thread.mask = thread.saved_mask
-            thread.saved_mask = None
-            if has_pending(thread):
-                return deliver(thread)
+            _settle_restart(thread, True)
+            lifecycle.stop_process(process, signo)
+            return None
+        lifecycle.end_process(process, signo)
+        return None
+    _settle_restart(thread, bool(action.flags & linux.SA_RESTART))
+    mask = thread.saved_mask if thread.saved_mask is not None else thread.mask
+    thread.saved_mask = None
+    try:
+        frames.push(thread, info, action, mask)
+    except Fault:
+        if signo == linux.SIGSEGV:
+            lifecycle.end_process(process, linux.SIGSEGV)
+            return None
+        force(thread, SignalInfo(linux.SIGSEGV))
+        return False
+    thread.mask |= action.mask
+    if not action.flags & linux.SA_NODEFER:
+        thread.mask |= 1 << (signo - 1)
+    thread.mask &= ~UNBLOCKABLE
+    if action.flags & linux.SA_RESETHAND:
+        process.actions.table.pop(signo, None)
     return True
+
+
+def settle(thread: Thread) -> bool:
+    """No handler is to run: a call that was broken off is made again, and a mask is put back. Whether that lets more signals through."""
+    _settle_restart(thread, True)
+    if thread.saved_mask is None:
+        return False
+    thread.mask = thread.saved_mask
+    thread.saved_mask = None
+    return has_pending(thread)
 
 
 def _settle_restart(thread: Thread, again: bool) -> None:
@@ -275,6 +293,9 @@ def _settle_restart(thread: Thread, again: bool) -> None:
 
 def resume(thread: Thread) -> None:
     """Let the thread go back to its program, by way of the signals that wait for it."""
+    if thread.tracee is not None:
+        thread.tracee.come_back()
+        return
     process = thread.process
     if process.stopped:
         return

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
-from skerry.unix import accounting, lifecycle, pidfd, signals
+from skerry.unix import accounting, lifecycle, pidfd, ptrace, signals
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import ARGUMENT_LIMIT, Program, execute
@@ -19,10 +19,15 @@ from skerry.unix.syscalls.paths import AT_FDCWD_WORD
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from skerry.unix.ptrace import Tracee
+
 Result = int | Coroutine[Any, Any, int]
 CONTINUED: Final = 0xFFFF
 CLONE_ARGS_FIRST: Final = 64  # sizes of struct clone_args: at first, and now
 CLONE_ARGS: Final = 88
+WCLONE: Final = 0x80000000  # wait for children alone whose end does not send SIGCHLD
+WALL: Final = 0x40000000  # for all
+WNOTHREAD: Final = 0x20000000
 
 
 def _started(thread: Thread, child: Thread) -> int | None:
@@ -123,20 +128,44 @@ def sys_exit_group(thread: Thread, status: int) -> None:
     lifecycle.end_process(thread.process, (status & 0xFF) << 8)
 
 
-def _candidates(process: Process, which: int) -> Iterable[Process]:
-    """The children that wait4's pid argument means."""
+def _candidates(process: Process, which: int, options: int) -> list[Process]:
+    """The children that wait4's arguments mean."""
+    children: Iterable[Process] = process.children
     if which > 0:
-        return [c for c in process.children if c.pid == which]
+        children = [c for c in process.children if c.pid == which]
+    elif which != -1:
+        group = process.pgid if which == 0 else -which
+        children = [c for c in process.children if c.pgid == group]
+    if options & WALL:
+        return list(children)
+    clones = bool(options & WCLONE)
+    return [c for c in children if (c.exit_signal != linux.SIGCHLD) == clones]
+
+
+def _traced(process: Process, which: int) -> list[Tracee]:
+    """The threads that it traces and that wait4's pid argument means."""
+    if which > 0:
+        return [t for t in process.tracees if t.thread.tid == which]
     if which == -1:
-        return process.children
+        return process.tracees
     group = process.pgid if which == 0 else -which
-    return [c for c in process.children if c.pgid == group]
+    return [t for t in process.tracees if t.thread.process.pgid == group]
+
+
+def _reports(tracees: Iterable[Tracee], stopped: bool, exited: bool) -> tuple[Tracee, int] | None:
+    """A traced thread that there is something to say of, and its wait status."""
+    for tracee in tracees:
+        if exited and tracee.ended is not None:
+            return tracee, tracee.ended
+        if stopped and tracee.stop is not None and not tracee.stop.reported:
+            return tracee, tracee.stop.status
+    return None
 
 
 def _ready(children: Iterable[Process], options: int, exited: bool) -> tuple[Process, int] | None:
     """A child that there is something to say of, and its wait status."""
     for child in children:
-        if exited and child.exit_status is not None:
+        if exited and child.exit_status is not None and child.traced_leader is None:
             return child, child.exit_status
         change = child.change
         if change is not None and child.exit_status is None and options & (linux.WCONTINUED if change == CONTINUED else linux.WUNTRACED):
@@ -144,8 +173,14 @@ def _ready(children: Iterable[Process], options: int, exited: bool) -> tuple[Pro
     return None
 
 
-def _take(child: Process, keep: bool) -> None:
+def _take(child: Process | Tracee, keep: bool) -> None:
     if keep:
+        return
+    if isinstance(child, ptrace.Tracee):
+        if child.ended is not None:
+            ptrace.waited_for(child)
+        elif child.stop is not None:
+            child.stop.reported = True
         return
     if child.exit_status is not None:
         accounting.waited_for(child)
@@ -158,7 +193,7 @@ def sys_wait4(thread: Thread, which: int, status: int, options: int, usage: int)
     if options & ~(linux.WNOHANG | linux.WUNTRACED | linux.WCONTINUED | 0xE0000000):
         raise LinuxError(linux.EINVAL)
     which = c_int(which)
-    found = _look(thread.process, which, options, True)
+    found = _look(thread.process, which, options, True, True)
     if found is not None:
         return _report_wait4(thread, found, status, usage)
     if options & linux.WNOHANG:
@@ -166,35 +201,44 @@ def sys_wait4(thread: Thread, which: int, status: int, options: int, usage: int)
     return _wait4_later(thread, which, status, options, usage)
 
 
-def _look(process: Process, which: int, options: int, exited: bool) -> tuple[Process, int] | None:
-    children = list(_candidates(process, which))
-    if not children:
+def _look(process: Process, which: int, options: int, exited: bool, traced: bool) -> tuple[Process | Tracee, int] | None:
+    """What there is to report; ``traced``: of traced threads' stops, too. Raises ECHILD."""
+    children = _candidates(process, which, options)
+    tracees = _traced(process, which) if process.tracees else []
+    if not children and not tracees:
         raise LinuxError(linux.ECHILD)
-    return _ready(children, options, exited)
+    return _reports(tracees, traced, exited) or _ready(children, options, exited)
 
 
 async def _wait4_later(thread: Thread, which: int, status: int, options: int, usage: int) -> int:
-    while (found := _look(thread.process, which, options, True)) is None:
+    while (found := _look(thread.process, which, options, True, True)) is None:
         await thread.process.child_changed.wait()
     return _report_wait4(thread, found, status, usage)
 
 
-def _report_wait4(thread: Thread, found: tuple[Process, int], status: int, usage: int) -> int:
+def _who(child: Process | Tracee) -> tuple[Process, int]:
+    """The process, and the number that wait gives."""
+    return (child.thread.process, child.thread.tid) if isinstance(child, ptrace.Tracee) else (child, child.pid)
+
+
+def _report_wait4(thread: Thread, found: tuple[Process | Tracee, int], status: int, usage: int) -> int:
     child, value = found
+    process, number = _who(child)
     memory = thread.process.memory
     if status:
         memory.write(status, struct.pack("<I", value))
     if usage:
-        memory.write(usage, accounting.with_children(child).pack())
+        memory.write(usage, accounting.with_children(process).pack())
     _take(child, False)
-    return child.pid
+    return number
 
 
 def sys_waitid(thread: Thread, kind: int, number: int, info: int, options: int, usage: int) -> Result:
-    if not options & (linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED):
+    known = linux.WNOHANG | linux.WNOWAIT | linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED | WCLONE | WALL | WNOTHREAD
+    if options & 0xFFFFFFFF & ~known or not options & (linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED):
         raise LinuxError(linux.EINVAL)
     which, nonblocking = _waited_for(thread.process, c_int(kind), c_int(number))
-    found = _look(thread.process, which, options, bool(options & linux.WEXITED))
+    found = _look(thread.process, which, options, bool(options & linux.WEXITED), bool(options & linux.WSTOPPED))
     if found is None and options & linux.WNOHANG:
         if info:
             thread.process.memory.write(info, bytes(128))
@@ -221,14 +265,17 @@ def _waited_for(process: Process, kind: int, number: int) -> tuple[int, bool]:
 
 
 async def _waitid_later(thread: Thread, which: int, info: int, options: int, usage: int) -> int:
-    while (found := _look(thread.process, which, options, bool(options & linux.WEXITED))) is None:
+    while (found := _look(thread.process, which, options, bool(options & linux.WEXITED), bool(options & linux.WSTOPPED))) is None:
         await thread.process.child_changed.wait()
     return _report_waitid(thread, found, info, options, usage)
 
 
-def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, options: int, usage: int) -> int:
+def _report_waitid(thread: Thread, found: tuple[Process | Tracee, int], info: int, options: int, usage: int) -> int:
     child, status = found
-    if status == CONTINUED:
+    process, number = _who(child)
+    if isinstance(child, ptrace.Tracee) and child.ended is None:
+        code, value = linux.CLD_TRAPPED, status >> 8
+    elif status == CONTINUED:
         code, value = linux.CLD_CONTINUED, linux.SIGCONT
     elif status & 0xFF == 0x7F:
         code, value = linux.CLD_STOPPED, status >> 8
@@ -237,10 +284,10 @@ def _report_waitid(thread: Thread, found: tuple[Process, int], info: int, option
     else:
         code, value = linux.CLD_EXITED, status >> 8
     if info:
-        packed = struct.pack("<iiiiiIi", linux.SIGCHLD, 0, code, 0, child.pid, child.credentials.uid, value)
+        packed = struct.pack("<iiiiiIi", linux.SIGCHLD, 0, code, 0, number, process.credentials.uid, value)
         thread.process.memory.write(info, packed.ljust(128, b"\0"))
     if usage:
-        thread.process.memory.write(usage, accounting.with_children(child).pack())
+        thread.process.memory.write(usage, accounting.with_children(process).pack())
     _take(child, bool(options & linux.WNOWAIT))
     return 0
 
