@@ -197,6 +197,7 @@ LOCK_SH: Final = 1
 LOCK_UN: Final = 8
 O_ACCMODE: Final = 0o3
 O_APPEND: Final = 0o2000
+O_ASYNC: Final = 0o20000
 O_CLOEXEC: Final = 0o2000000
 O_CREAT: Final = 0o100
 O_DIRECT: Final = 0o40000

@@ -25,6 +25,8 @@ STREAM_FILE_SYSTEM: Final = FileSystem("pipefs", 24, 0x50495045)
 class StreamFile(OpenFile):
     """A stream of the host."""
 
+    asynchronous = True
+
     def __init__(self, inode: Inode, flags: int, path: bytes, device: StreamDevice) -> None:
         super().__init__(inode, flags, path)
         self.device = device

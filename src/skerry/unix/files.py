@@ -18,11 +18,13 @@ from skerry.unix.locks import LockOwner
 if TYPE_CHECKING:
     from skerry.unix.inode import Inode
     from skerry.unix.process import Thread
+    from skerry.unix.sigio import Owner
     from skerry.unix.substrate import MemoryObject, UserSpace
 
 _DIRENT: Final = struct.Struct("<QqHB")
 _NOT_READABLE: Final = linux.O_WRONLY | linux.O_PATH  # an access mode of 3 allows neither reading nor writing, only ioctl
 _ACCESS: Final = linux.O_ACCMODE | linux.O_PATH
+_LARGE: Final = 0o100000
 _WRITABLE: Final = (linux.O_WRONLY, linux.O_RDWR)
 
 
@@ -89,6 +91,8 @@ class OpenFile(LockOwner):
 
     lendable = False  # whether lseek means no more than a new offset
     pollable = True  # whether epoll takes it: readiness means something
+    asynchronous = False  # whether O_ASYNC means something
+    owner: Owner | None = None  # who is signalled, if a program has asked for it
     closed: WaitQueue | None = None  # woken when the last descriptor is closed, if somebody wants to know
 
     @property
@@ -106,6 +110,11 @@ class OpenFile(LockOwner):
     @property
     def nonblocking(self) -> bool:
         return bool(self.flags & linux.O_NONBLOCK)
+
+    @property
+    def status_flags(self) -> int:
+        """What F_GETFL says: what was opened by name has O_LARGEFILE, which open(2) adds on 64-bit machines."""
+        return self.flags | _LARGE if self.path.startswith(b"/") else self.flags
 
     def deadline(self, writing: bool) -> int:
         """Until when a read or write that begins now may wait (ns, monotonic)."""
@@ -245,9 +254,9 @@ class RegularFile(OpenFile):
         return count
 
     def seek(self, offset: int, whence: int) -> int:
-        size = self.inode.size
+        size, here = self.inode.size, self.position  # a lent offset can be moved only from where it was seen
         if whence == linux.SEEK_CUR:
-            offset += self.position
+            offset += here
         elif whence == linux.SEEK_END:
             offset += size
         elif whence in (linux.SEEK_DATA, linux.SEEK_HOLE):

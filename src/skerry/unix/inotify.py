@@ -66,13 +66,10 @@ class InodeWatch:
             self.end()
 
     def new_cookie(self) -> int:
-        system = self._instance.system
-        system.last_cookie = (system.last_cookie + 1) & 0xFFFFFFFF
-        return system.last_cookie
+        return notify.new_cookie(self._instance.system)
 
     def is_open(self, inode: Inode) -> bool:
-        processes = self._instance.system.processes.values()
-        return any(file.inode is inode for process in processes for file in process.files.files.values())
+        return notify.is_open(self._instance.system, inode)
 
     def end(self) -> None:
         """Watch no more, and say so."""
@@ -86,6 +83,8 @@ class InodeWatch:
 
 class Inotify(AnonymousFile):
     """An instance: its watches by number, and the events that were not read."""
+
+    asynchronous = True
 
     def __init__(self, process: Process, flags: int) -> None:
         super().__init__(process, b"inotify", flags & linux.O_NONBLOCK)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
     from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import Inode
+    from skerry.unix.process import System
 
 IN_ACCESS: Final = 0x1
 IN_MODIFY: Final = 0x2
@@ -67,6 +68,24 @@ def _of(inode: Inode) -> Watched:
 def watch(inode: Inode, watcher: Watcher) -> None:
     """Tell ``watcher`` from now on."""
     _of(inode).watchers.append(watcher)
+
+
+def adopt_entries(directory: Directory) -> None:
+    """Directory ``directory`` is watched from now on: so are those in it that are known; others when they come to be known."""
+    for name, child in directory.children.items():
+        if child is not None:
+            adopt(directory, name, child)
+
+
+def is_open(system: System, inode: Inode) -> bool:
+    """Whether a program has the inode open."""
+    return any(file.inode is inode for process in system.processes.values() for file in process.files.files.values())
+
+
+def new_cookie(system: System) -> int:
+    """A number that ties the two halves of a move together."""
+    system.last_cookie = (system.last_cookie + 1) & 0xFFFFFFFF
+    return system.last_cookie
 
 
 def adopt(directory: Directory, name: bytes, inode: Inode) -> None:

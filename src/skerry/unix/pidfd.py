@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import FileTable, OpenFile
+from skerry.unix.fs.generated import ProcessDirectory
 from skerry.unix.inode import FileSystem, Inode
 
 if TYPE_CHECKING:
@@ -35,10 +36,7 @@ class ProcessFile(OpenFile):
 
     def living(self) -> Process:
         """The process, which may be a zombie. Raises LinuxError(ESRCH) if it was waited for."""
-        process = self.process
-        if process.system.processes.get(process.pid) is not process:
-            raise LinuxError(linux.ESRCH)
-        return process
+        return _known(self.process)
 
     def information(self) -> bytes:
         """The process's number: -1 once it is gone."""
@@ -53,3 +51,17 @@ def of(files: FileTable, fd: int) -> ProcessFile:
     if not isinstance(file, ProcessFile):
         raise LinuxError(linux.EBADF)
     return file
+
+
+def target(files: FileTable, fd: int) -> Process:
+    """The process that a process descriptor, or a descriptor of /proc/PID, stands for. Raises LinuxError: EBADF, ESRCH."""
+    file = files[fd]
+    if isinstance(file.inode, ProcessDirectory):
+        return _known(file.inode.process)
+    return of(files, fd).living()
+
+
+def _known(process: Process) -> Process:
+    if process.system.processes.get(process.pid) is not process:
+        raise LinuxError(linux.ESRCH)
+    return process

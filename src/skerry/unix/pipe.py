@@ -74,6 +74,8 @@ class Pipe:
 class PipeEnd(OpenFile):
     """One open end (a fifo opened O_RDWR is both)."""
 
+    asynchronous = True
+
     def __init__(self, inode: Inode, flags: int, pipe: Pipe) -> None:
         super().__init__(inode, flags, b"")
         self.pipe = pipe

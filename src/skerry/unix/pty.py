@@ -149,6 +149,8 @@ class Pair(Terminal):
 class MasterFile(OpenFile):
     """The end of the terminal emulator: it reads what is shown and writes what is typed."""
 
+    asynchronous = True
+
     def __init__(self, inode: Inode, flags: int, pair: Pair) -> None:
         super().__init__(inode, flags, b"")
         self.pair = pair
@@ -236,6 +238,7 @@ class SlaveFile(OpenFile):
     """The end of the programs."""
 
     controlled = True
+    asynchronous = True
 
     def __init__(self, inode: Inode, flags: int, pair: Pair) -> None:
         super().__init__(inode, flags, b"")

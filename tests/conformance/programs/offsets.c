@@ -46,6 +46,13 @@ int main(int argc, char **argv) {
   show("overflow", lseek(fd, 0x7fffffffffffffff, SEEK_CUR));
   show("end", lseek(fd, -2, SEEK_END));
   show("current", lseek(fd, 0, SEEK_CUR));
+  lseek(fd, 3, SEEK_SET);
+  lseek(fd, 10, SEEK_SET);
+  show("end again", lseek(fd, -5, SEEK_END));
+  show("current", lseek(fd, 0, SEEK_CUR));
+  lseek(fd, 3, SEEK_SET);
+  show("data", lseek(fd, 2, SEEK_DATA));
+  show("current", lseek(fd, 0, SEEK_CUR));
   show("set", lseek(fd, 5, SEEK_SET));
   int copy = dup(fd);
   show("copy", lseek(copy, 1, SEEK_CUR));

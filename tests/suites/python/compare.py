@@ -103,6 +103,9 @@ def compare(module: str, limit: float, again: bool, only: Sequence[str]) -> Comp
 
 def report(comparison: Comparison, exceptions: Exceptions, verbose: bool) -> int:
     """Print what differs; the number of cases that are not listed."""
+    if len(comparison.differing) > 1 and all(case.result == "missing" for case in comparison.differing):
+        print(f"{comparison.module}: no case ran inside; see {RESULTS / comparison.module}.skerry.log")
+        return len(comparison.differing)
     unknown = 0
     for case in comparison.differing:
         reason = exceptions.reason(comparison.module, case.name)

@@ -51,7 +51,7 @@ class System:
     binding: str | None = None  # the option before it
 
     def argv(self, results: Path, *program: str) -> list[str]:
-        binds = [self.binding, f"{results}:{results}:rw"] if self.binding else []
+        binds = [self.binding, f"{results}:{results}:rw", self.binding, f"{RECORDER.parent}:{RECORDER.parent}"] if self.binding else []
         return [*self.command, *binds, *(["--"] if self.binding else []), *program]
 
 

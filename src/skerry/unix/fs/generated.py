@@ -12,7 +12,7 @@ from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
 from skerry.unix.inode import Inode
 
 if TYPE_CHECKING:
-    from skerry.unix.process import Thread
+    from skerry.unix.process import Process, Thread
 
 Texts = dict[bytes, Callable[[], bytes]]  # path below the directory: its contents
 
@@ -105,6 +105,12 @@ class GeneratedDirectory(Directory):
 
     def _remove(self, name: bytes, now: int) -> None:
         raise LinuxError(linux.EPERM)
+
+
+class ProcessDirectory(GeneratedDirectory):
+    """One that stands for a process, /proc/PID: opened, it is a process descriptor for signals."""
+
+    process: Process
 
 
 class GeneratedTree:

@@ -175,7 +175,9 @@ class HostRegularFile(RegularFile):
     def write(self, data: bytes) -> int | None:
         if not self.flags & linux.O_APPEND:
             return super().write(data)
-        count, self.position = self.inode.file(True).append(data)
+        moved = self.position  # a lent offset can be moved only from where it was seen
+        count, moved = self.inode.file(True).append(data)
+        self.position = moved
         return count
 
     def write_at(self, data: bytes, offset: int) -> int:

@@ -13,7 +13,7 @@ from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.fs import procdetail, procnet, proctext
-from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree
+from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree, ProcessDirectory
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.inode import Inode
 from skerry.unix.memory import PAGE
@@ -181,7 +181,9 @@ class Proc:
             file = process.files.files.get(int(name)) if name.isdigit() else None
             return GeneratedLink(self.fs, lambda _: _path_now(file), lambda _: file.inode) if file is not None else None
 
-        directory = GeneratedDirectory(self.fs, lambda: names, make)
+        directory = GeneratedDirectory(self.fs, lambda: names, make) if thread else ProcessDirectory(self.fs, lambda: names, make)
+        if isinstance(directory, ProcessDirectory):
+            directory.process = process
         directory.uid, directory.gid = process.credentials.euid, process.credentials.egid
         return directory
 

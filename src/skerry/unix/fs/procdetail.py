@@ -29,7 +29,7 @@ NAMESPACES: Final = {  # the first of each kind, as Linux numbers them
 
 def file_information(process: Process, fd: int, file: OpenFile) -> bytes:
     """/proc/PID/fdinfo/FD."""
-    flags = file.flags | 0o100000 | (0o2000000 if fd in process.files.close_on_exec else 0)
+    flags = file.status_flags | (0o2000000 if fd in process.files.close_on_exec else 0)
     head = b"pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n" % (file.position, flags, file.inode.fs.device, file.inode.ino)
     return head + file.information()
 

@@ -34,6 +34,7 @@ WRITABLE: Final = linux.POLLOUT | linux.POLLWRNORM
 class Socket(OpenFile):
     """An open socket."""
 
+    asynchronous = True
     family: int
 
     def __init__(self, system: System, creator: Process, kind: int, protocol: int, flags: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
-from skerry.unix import memfd, signals
+from skerry.unix import memfd, sigio, signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
@@ -393,10 +393,12 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
         (files.close_on_exec.add if argument & linux.FD_CLOEXEC else files.close_on_exec.discard)(fd)
         return 0
     if command == linux.F_GETFL:
-        return file.flags | (0 if file.inode.mode & linux.S_IFMT == linux.S_IFSOCK else 0o100000)
+        return file.status_flags
     if command == linux.F_SETFL:
         if argument & ~file.flags & linux.O_NOATIME:
             require_owner(thread.process.credentials, file.inode)
+        if (file.flags ^ argument) & linux.O_ASYNC and file.asynchronous:
+            sigio.set_asynchronous(thread, file, fd, bool(argument & linux.O_ASYNC))
         file.flags = file.flags & ~_SETTABLE | argument & _SETTABLE
         return 0
     if command in RECORD_LOCKS:
@@ -417,10 +419,8 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
     if command == linux.F_ADD_SEALS:
         memfd.add_seals(thread.process.system, file, argument & 0xFFFFFFFF)
         return 0
-    if command in (linux.F_SETOWN, linux.F_SETSIG):
-        return 0
-    if command in (linux.F_GETOWN, linux.F_GETSIG):
-        return 0
+    if (result := sigio.fcntl(thread, file, fd, command, argument)) is not None:
+        return result
     raise LinuxError(linux.EINVAL)
 
 
@@ -433,6 +433,11 @@ def sys_ioctl(thread: Thread, fd: int, request: int, argument: int) -> Result:
     if request == linux.FIONBIO:
         on = int.from_bytes(memory.read(argument, 4), "little")
         file.flags = file.flags & ~linux.O_NONBLOCK | (linux.O_NONBLOCK if on else 0)
+        return 0
+    if request == linux.FIOASYNC:
+        if not file.asynchronous:
+            raise LinuxError(linux.ENOTTY)
+        sigio.set_asynchronous(thread, file, fd, any(memory.read(argument, 4)))
         return 0
     if request in (linux.FIOCLEX, linux.FIONCLEX):
         (files.close_on_exec.add if request == linux.FIOCLEX else files.close_on_exec.discard)(fd)

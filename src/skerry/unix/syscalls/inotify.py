@@ -42,9 +42,7 @@ def sys_inotify_add_watch(thread: Thread, fd: int, address: int, mask: int) -> i
     require(process.credentials, inode, linux.R_OK)
     number = file.add(inode, mask)
     if isinstance(inode, Directory):
-        for name, child in inode.children.items():
-            if child is not None:
-                notify.adopt(inode, name, child)
+        notify.adopt_entries(inode)
     return number
 
 

@@ -32,7 +32,7 @@ def sys_pidfd_send_signal(thread: Thread, fd: int, signo: int, info: int, flags:
     process = thread.process
     if flags:
         raise LinuxError(linux.EINVAL)
-    target = pidfd.of(process.files, c_int(fd)).living()
+    target = pidfd.target(process.files, c_int(fd))
     signo = c_int(signo)
     if not 0 <= signo <= SIGNALS:
         raise LinuxError(linux.EINVAL)
