@@ -117,6 +117,9 @@ class HostNetwork:
 
     def listener(self, host: bytes, port: int) -> HostListener:
         """A TCP port of the host; it refuses connections until it is opened. EADDRINUSE, EADDRNOTAVAIL, EACCES."""
+        if not port:  # one that the host chose is lost whenever the listener is shut: only one that was asked for is kept
+            with _bound(_make(host, socket.SOCK_STREAM), host, 0) as chosen:
+                port = chosen.getsockname()[1]
         made = _make(host, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier run may still be in TIME_WAIT
         return HostListener(self._machine, _bound(made, host, port))

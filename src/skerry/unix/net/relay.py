@@ -31,7 +31,8 @@ class OutsideEnd(TcpSocket):
         super().__init__(near.system, near.creator, 0, near.family)
         self.device = device
         self._finished = False  # the host's end was told that no more comes
-        self._watch = Watch(self.changed, self.pump)
+        self._due = False  # to move what can be moved
+        self._watch = Watch(self.changed, self._later)
         self.system.network.ends.add(self)
 
     # A connection that a program makes
@@ -73,8 +74,15 @@ class OutsideEnd(TcpSocket):
         self._close(True)
 
     # Data
+    def _later(self) -> None:
+        """Something has changed, and whoever changed it may be about to wait for what follows: move what can be moved after that."""
+        if not self._due:
+            self._due = True
+            self.system.loop.call_at(0, self.pump)
+
     def pump(self) -> None:
-        """Move what can be moved; the socket's own wake calls it."""
+        """Move what can be moved."""
+        self._due = False
         if self.state is not State.CONNECTED:
             return
         try:
