@@ -144,7 +144,6 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     user.fs_base = user.gs_base = 0
     user.reset_xstate()
     process.executable, process.executable_path = program.inode, program.path
-    process.arguments, process.environment = program.arguments, environment
     process.actions = process.actions.after_exec()
     process.has_executed = True
     who = process.credentials
@@ -196,6 +195,7 @@ def _write_stack(process: Process, memory: Memory, program: Program, environment
     arguments = [strings_at + place for place in places[: len(program.arguments)]]
     variables = [strings_at + place for place in places[len(program.arguments) : -1]]
     who = process.credentials
+    process.strings = (strings_at, strings_at + places[len(program.arguments)], strings_at + places[-1])
     auxiliary = [
         (linux.AT_SYSINFO_EHDR, platform.clock_page()),
         (linux.AT_HWCAP, CAPABILITIES),

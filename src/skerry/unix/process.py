@@ -119,9 +119,10 @@ class Process:
         self.limits: dict[int, tuple[int, int]] = dict(parent.limits) if parent else {}
         self.executable: Inode | None = parent.executable if parent else None
         self.executable_path: bytes = parent.executable_path if parent else b""
-        self.arguments: list[bytes] = list(parent.arguments) if parent else []
+        self.strings: tuple[int, int, int] = (
+            parent.strings if parent else (0, 0, 0)
+        )  # where its arguments begin, end, its environment ends
         self.auxiliary: bytes = parent.auxiliary if parent else b""  # the auxiliary vector of its program
-        self.environment: list[bytes] = list(parent.environment) if parent else []
         self.exit_signal = linux.SIGCHLD
         self.exit_status: int | None = None  # as wait4 says it, once dead
         self.stopped = 0  # by which signal

@@ -54,6 +54,12 @@ int main(int argc, char **argv) {
   show("data", lseek(fd, 2, SEEK_DATA));
   show("current", lseek(fd, 0, SEEK_CUR));
   show("set", lseek(fd, 5, SEEK_SET));
+  lseek(fd, 4, SEEK_SET);
+  show("end after a move", lseek(fd, 0, SEEK_END));
+  show("read at the end", read(fd, bytes, 4));
+  show("data after a move", (lseek(fd, 9, SEEK_SET), lseek(fd, 2, SEEK_DATA)));
+  show("read there", (read(fd, bytes, 4), lseek(fd, 0, SEEK_CUR)));
+  lseek(fd, 5, SEEK_SET);
   int copy = dup(fd);
   show("copy", lseek(copy, 1, SEEK_CUR));
   show("original", lseek(fd, 0, SEEK_CUR));

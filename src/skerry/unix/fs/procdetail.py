@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from skerry.unix.memory import MMAP_TOP
+from skerry.abi.fault import Fault
+from skerry.unix.memory import MMAP_TOP, PAGE
 
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
@@ -32,6 +33,35 @@ def file_information(process: Process, fd: int, file: OpenFile) -> bytes:
     flags = file.status_flags | (0o2000000 if fd in process.files.close_on_exec else 0)
     head = b"pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n" % (file.position, flags, file.inode.fs.device, file.inode.ino)
     return head + file.information()
+
+
+def command_line(process: Process) -> bytes:
+    """/proc/PID/cmdline: what lies where the arguments were, since a program may write its title there.
+
+    A title that covers the NUL behind the last argument may go on over the environment; it ends with its first NUL.
+    Source: get_mm_cmdline in Linux's fs/proc/base.c.
+    """
+    start, end, environment_end = process.strings
+    text = _text(process, start, end)
+    if text and text[-1:] != b"\0":
+        title, nul, _ = _text(process, start, min(environment_end, start + PAGE)).partition(b"\0")
+        return title + nul
+    return text
+
+
+def environment(process: Process) -> bytes:
+    """/proc/PID/environ: what lies where the environment was."""
+    return _text(process, *process.strings[1:])
+
+
+def _text(process: Process, start: int, end: int) -> bytes:
+    """What the process has there; nothing where it has ended, or unmapped its strings."""
+    if process.exit_status is not None:
+        return b""
+    try:
+        return process.memory.read(start, end - start)
+    except Fault:
+        return b""
 
 
 def children(process: Process) -> bytes:

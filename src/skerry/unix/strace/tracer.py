@@ -15,6 +15,7 @@ from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.unix import signals
 from skerry.unix.arguments import c_long
+from skerry.unix.fs.procdetail import command_line
 from skerry.unix.strace import events, names, structures
 from skerry.unix.strace.kinds import ITEM_LIMIT, STRING_LIMIT, After, Changed, Ending, Moment, quoted
 from skerry.unix.strace.table import RESTARTS, ROWS, Row
@@ -96,7 +97,7 @@ class Tracer:
     def started(self, thread: Thread, variables: int) -> None:
         """The first process has its program, as if it had executed it itself."""
         self._meet(thread)
-        arguments = thread.process.arguments
+        arguments = command_line(thread.process).split(b"\0")[:-1]
         strings = ", ".join(quoted(word[:STRING_LIMIT], len(word) > STRING_LIMIT) for word in arguments[:ITEM_LIMIT])
         more = ", ..." if len(arguments) > ITEM_LIMIT else ""
         environment = thread.user.get(reg.RSP) + 8 * (len(arguments) + 2)
