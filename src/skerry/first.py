@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skerry.machine import Machine
     from skerry.unix.files import OpenFile
     from skerry.unix.inode import Inode
+    from skerry.users import Identity
 
 NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
 NOT_FOUND: Final = 127
@@ -49,10 +50,10 @@ class StandardStreams:
             os.close(descriptor)
 
 
-def start(machine: Machine, system: System, options: Options, streams: StandardStreams) -> Thread:
+def start(machine: Machine, system: System, options: Options, streams: StandardStreams, who: Identity) -> Thread:
     """The first process's thread, about to run the program. Raises UserError."""
     space, user = system.platform.first_space()
-    credentials = Credentials(os.getuid(), os.getgid(), tuple(os.getgroups()))
+    credentials = Credentials(who.uid, who.gid, who.groups)
     place = Place(system.root, system.root, 0o022)
     process = Process(system, system.new_pid(), None, Memory(space), FileTable(), place, credentials, signals.Actions())
     process.memory.run_limit = system.limits.memory
@@ -69,7 +70,7 @@ def start(machine: Machine, system: System, options: Options, streams: StandardS
 
 def _standard_streams(machine: Machine, process: Process, streams: StandardStreams) -> None:
     system = process.system
-    owner = (os.getuid(), os.getgid())
+    owner = (process.credentials.uid, process.credentials.gid)
     for descriptor in streams.open:  # one that is closed is closed inside
         stream = Stream(machine, descriptor)
         access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if descriptor else os.O_RDONLY

@@ -6,9 +6,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.layer.store import Layer
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
-from skerry.options import Bind, UserError, Writes
+from skerry.machine.owners import AS_THEY_ARE, Owners
+from skerry.options import Bind, Options, UserError, Writes
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.cow import CowFileSystem
 from skerry.unix.fs.dev import make_dev
@@ -16,13 +18,15 @@ from skerry.unix.fs.hostdir import HostDirectoryFileSystem
 from skerry.unix.fs.proc import Proc
 from skerry.unix.fs.sys import make_sys
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
-from skerry.unix.glue.devices import NodeDevice, TreeDevice
+from skerry.unix.fs.upper import UpperFileSystem
+from skerry.unix.fs.upperdir import count_all
+from skerry.unix.glue.devices import LayerDevice, NodeDevice, TreeDevice
+from skerry.unix.storage import Storage
 from skerry.unix.vfs import Namespace, mount
 
 if TYPE_CHECKING:
     from skerry.unix.fs.devpts import DevPts
     from skerry.unix.process import System
-    from skerry.unix.storage import Storage
     from skerry.unix.substrate import Platform
 
 DEVICE: Final = 64  # device number of the first file system
@@ -32,12 +36,54 @@ SYS: Final = DEVICE + 8
 DEVPTS: Final = DEVICE + 9
 
 
-def make_root(platform: Platform, path: bytes, storage: Storage | None) -> Namespace:
-    """A copy-on-write view of the host directory ``path``; ``storage`` counts what it keeps in memory. Raises UserError."""
-    return Namespace(CowFileSystem(platform, DEVICE, _tree(path, "--root"), storage).root())
+class Root:
+    """The root file system, and the layer that keeps what is written there, if one was asked for."""
+
+    def __init__(self, platform: Platform, options: Options, storage: Storage | None, owners: Owners = AS_THEY_ARE) -> None:
+        """``storage`` counts what is kept in memory. Raises UserError."""
+        self.layer: Layer | None = None
+        if not options.upper:
+            fs = CowFileSystem(platform, DEVICE, _tree(options.root, "--root", owners), storage)
+            self.names = Namespace(fs.root())
+            return
+        self._require_directory(options.root)
+        self.layer = layer = Layer.open("--upper", options.upper, options.root)
+        tree = _tree(options.root, "--root", owners, layer.path_below(options.root))
+        kept = Storage(options.disk, storage.tell) if options.disk and storage is not None else None
+        upper = UpperFileSystem(
+            platform, DEVICE, tree, LayerDevice(layer.part("upper", owners)), LayerDevice(layer.part("work", owners)), kept
+        )
+        try:
+            root = upper.root()
+            if kept is not None:
+                count_all(root)
+        except LinuxError as error:
+            raise layer.error(os.strerror(error.errno), "it is damaged: give another directory") from error
+        self.names = Namespace(root)
+
+    @staticmethod
+    def _require_directory(path: bytes) -> None:
+        """Before a layer is made for it."""
+        try:
+            os.close(os.open(path, os.O_PATH | os.O_DIRECTORY))
+        except OSError as error:
+            raise _not_a_directory("--root", path, error) from error
+
+    def close(self) -> None:
+        """Have the layer keep the last of it, and let others use it. Raises UserError."""
+        if self.layer is None:
+            return
+        fs = self.names.root.fs
+        assert isinstance(fs, UpperFileSystem)
+        try:
+            fs.write_times()
+        except LinuxError as error:
+            raise self.layer.error(os.strerror(error.errno), "what was written is kept, but not all times of files are") from error
+        finally:
+            self.layer.close()
 
 
-def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPts) -> None:
+def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPts, owners: Owners = AS_THEY_ARE) -> None:
     """Mount what belongs to every system, then ``binds``. Raises UserError."""
     platform = system.platform
     now = platform.realtime()
@@ -49,7 +95,7 @@ def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPt
         fs = MemoryFileSystem(platform, number, storage=system.limits.storage)
         mount(names.make_directory(path, 0o755, now), Directory(fs, fs.next_ino(), linux.S_IFDIR | mode, 0, 0, now))
     for number, bind in enumerate(binds, DEVICE + FIRST_BIND):
-        root = _bound(platform, number, bind, system.limits.storage)
+        root = _bound(platform, number, bind, system.limits.storage, owners)
         try:
             mount(_mount_point(names, bind.place, now), root)
         except LinuxError as error:
@@ -65,19 +111,19 @@ def _mount_point(names: Namespace, path: bytes, now: int) -> Directory:
     return below if isinstance(below, Directory) and below.covered_by is found else found
 
 
-def _bound(platform: Platform, number: int, bind: Bind, storage: Storage | None) -> Directory:
+def _bound(platform: Platform, number: int, bind: Bind, storage: Storage | None, owners: Owners) -> Directory:
     if bind.writes is Writes.LAYER:
-        return CowFileSystem(platform, number, _tree(bind.source, "--bind"), storage).root()
+        return CowFileSystem(platform, number, _tree(bind.source, "--bind", owners), storage).root()
     try:
-        node = HostNode.directory(bind.source, bind.writes is Writes.THROUGH)
+        node = HostNode.directory(bind.source, bind.writes is Writes.THROUGH, owners)
     except OSError as error:
         raise _not_a_directory("--bind", bind.source, error) from error
     return HostDirectoryFileSystem(platform, number, NodeDevice(node)).root()
 
 
-def _tree(path: bytes, option: str) -> TreeDevice:
+def _tree(path: bytes, option: str, owners: Owners, without: bytes = b"") -> TreeDevice:
     try:
-        return TreeDevice(HostTree(path))
+        return TreeDevice(HostTree(path, owners, without))
     except OSError as error:
         raise _not_a_directory(option, path, error) from error
 

@@ -56,6 +56,8 @@ class Options:
 
     arguments: list[bytes]
     root: bytes = b"/"
+    upper: str = ""  # host directory that keeps what is written; "": it is gone at the end
+    user: str = ""  # who the program is inside: NAME, UID or UID:GID; "": who gives the command
     binds: list[Bind] = field(default_factory=list)
     environment: list[bytes] = field(default_factory=list)
     directory: bytes = b"/"  # to start in

@@ -14,6 +14,7 @@ from skerry.messages import say
 from skerry.options import Bind, Net, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
+PERSONAL: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL")  # of these
 OWN_FAILURE: Final = 125  # neither the program's status nor a signal's
 SMALLEST: Final = 0.001  # of numbers that are not whole
 LARGEST: Final = 1e9
@@ -73,9 +74,10 @@ def parse_time(option: str, text: str) -> int:
     return int(number * SECONDS.get(text[-1:], 1) * 1_000_000_000)
 
 
-def make_environment(given: tuple[str, ...]) -> list[bytes]:
-    """The program's variables: a few of the host's, and what was given as ``K=V`` or ``K``. Raises UserError."""
-    chosen = {key: value for key, value in os.environ.items() if key in KEPT or key.startswith("LC_")}
+def make_environment(given: tuple[str, ...], user: str = "") -> list[bytes]:
+    """The program's variables: a few of the host's, and what was given as ``K=V`` or ``K``; another user has his own. Raises UserError."""
+    kept = [key for key in KEPT if not user or key not in PERSONAL]
+    chosen = {key: value for key, value in os.environ.items() if key in kept or key.startswith("LC_")}
     for item in given:
         key, equals, value = item.partition("=")
         if not key:
@@ -99,6 +101,8 @@ def _here() -> str:
 @click.command(context_settings={"allow_interspersed_args": False, "max_content_width": 100})
 @click.option("--config", type=click.Choice(["mach-colocated"]), default="mach-colocated", help="Kernel, and where Unix runs.")
 @click.option("--root", default="/", metavar="DIR", help="Host directory to be the root inside (default: the host's /).")
+@click.option("--upper", default="", metavar="DIR", help="Keep what is written in DIR, from run to run; see skerry diff and commit.")
+@click.option("--user", default="", metavar="NAME|UID[:GID]", help="Who the program is inside (default: you). Your files are his there.")
 @click.option(
     "--bind", multiple=True, metavar="SRC[:DST[:ro|rw]]", help="Show a host directory at DST. Writes stay inside; ro: fail; rw: go through."
 )
@@ -126,6 +130,8 @@ def _here() -> str:
 def run(
     config: str,
     root: str,
+    upper: str,
+    user: str,
     bind: tuple[str, ...],
     env: tuple[str, ...],
     cwd: str,
@@ -158,8 +164,10 @@ def run(
         options = Options(
             arguments=[os.fsencode(word) for word in command],
             root=os.fsencode(root),
+            upper=upper,
+            user=user,
             binds=[parse_bind(text) for text in bind],
-            environment=make_environment(env),
+            environment=make_environment(env, user),
             directory=os.fsencode(os.path.join(_here(), cwd)),
             directory_given=bool(cwd),
             net=Net(net),

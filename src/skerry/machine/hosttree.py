@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import OrderedDict
 from typing import Final
@@ -19,7 +20,9 @@ class HostTree:
 
     _root = -1
 
-    def __init__(self, path: bytes, owners: Owners = AS_THEY_ARE) -> None:
+    def __init__(self, path: bytes, owners: Owners = AS_THEY_ARE, without: bytes = b"") -> None:
+        """``without``: a path below it that is not there."""
+        self._without = without
         self._owners = owners
         self._directories: OrderedDict[bytes, int] = OrderedDict()  # open parents: a name costs one call, not a walk
         self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -33,6 +36,8 @@ class HostTree:
     def _parent(self, path: bytes) -> tuple[int, bytes]:
         """A descriptor of the directory that holds ``path``'s last component, and that component."""
         directory, _, name = path.rpartition(b"/")
+        if self._without and path == self._without:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not directory:
             return self._root, name
         descriptor = self._directories.get(directory)
@@ -55,7 +60,8 @@ class HostTree:
         """Name, inode number and type bits (S_IFMT) of each entry."""
         descriptor = _host.open_beneath(self._root, path or b".", os.O_RDONLY | os.O_DIRECTORY, 0)
         try:
-            return list_directory(descriptor)
+            found = list_directory(descriptor)
+            return found if not self._without else [entry for entry in found if (path + b"/" + entry[0]).lstrip(b"/") != self._without]
         finally:
             os.close(descriptor)
 

@@ -33,7 +33,7 @@ class Storage:
     def __init__(self, limit: int, full: Callable[[], None]) -> None:
         self.limit = limit
         self._room = limit
-        self._full = full
+        self.tell = full
         self._bound = 0
         self._nodes: WeakSet[Inode] = WeakSet()
         self._files: WeakSet[Stored] = WeakSet()
@@ -58,7 +58,7 @@ class Storage:
             self._bound = self.used()
             count = min(count, self._room - self._bound)
             if count <= 0:
-                self._full()
+                self.tell()
                 raise LinuxError(linux.ENOSPC)
         self._bound += count
         return count
@@ -66,7 +66,7 @@ class Storage:
     def require(self, count: int) -> None:
         """Raises ENOSPC unless all of ``count`` bytes may be stored."""
         if count and self.reserve(count) < count:
-            self._full()
+            self.tell()
             raise LinuxError(linux.ENOSPC)
 
     def add_node(self, node: Inode) -> None:

@@ -205,7 +205,7 @@ class Namespace:
             try:
                 child = here.lookup(part)
             except LinuxError:
-                child = here.create(part, linux.S_IFDIR | mode, 0, 0, now)
+                child = here.make_place(part, mode, now)
             if not isinstance(child, Directory):
                 raise LinuxError(linux.ENOTDIR)
             here = child.covered_by or child
