@@ -18,9 +18,16 @@ static PyObject *fault(uint64_t address) {
   return NULL;
 }
 
+/* Whether the kernel touches these bytes: the program's, and to read, the vDSO, which the program can read too. */
+static int reachable(uint64_t address, size_t length, int write) {
+  if (address >= VDSO_BASE && !write)
+    return address < CONTEXTS_BASE && length <= CONTEXTS_BASE - address;
+  return address < STUB_BASE && length <= STUB_BASE - address;
+}
+
 /* Bytes moved; short where the program's memory ends or forbids it. */
 static ssize_t transfer(Space *s, uint64_t address, void *buffer, size_t length, int write) {
-  if (address >= STUB_BASE || length > STUB_BASE - address || !s->alive) /* a dead process's number may be another's by now */
+  if (!reachable(address, length, write) || !s->alive) /* a dead process's number may be another's by now */
     return -1;
   if (has_changes(s))
     flush(s); /* the program's memory as it is to be; what failed shows as a fault */
@@ -35,7 +42,7 @@ static PyObject *space_read(Space *s, PyObject *const *args, Py_ssize_t count) {
   size_t length = PyLong_AsSize_t(args[1]);
   if (PyErr_Occurred())
     return NULL;
-  if (length && (address >= STUB_BASE || length > STUB_BASE - address))
+  if (length && !reachable(address, length, 0))
     return fault(address);
   PyObject *bytes = PyBytes_FromStringAndSize(NULL, length);
   if (!bytes || !length)

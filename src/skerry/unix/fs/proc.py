@@ -12,7 +12,7 @@ from skerry.abi import linux
 from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
-from skerry.unix.fs import procdetail, procnet, proctext
+from skerry.unix.fs import procdetail, procmem, procnet, proctext
 from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree, ProcessDirectory
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.inode import Inode
@@ -24,7 +24,7 @@ from skerry.unix.sysv.identifiers import MOST
 from skerry.unix.vfs import path_of
 
 PROC_MAGIC: Final = 0x9FA0
-_PRIVATE: Final = (b"environ", b"auxv")  # for who may trace the process
+_PRIVATE: Final = (b"environ", b"auxv", b"syscall")  # for who may trace the process
 _DELETED: Final = b" (deleted)"
 _FILE_SYSTEMS: Final = b"nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\nnodev\toverlay\n"
 
@@ -64,7 +64,7 @@ class Proc:
             b"sys/fs/inotify/max_user_watches": lambda: b"%d\n" % inotify.MAX_WATCHES,
             b"sys/kernel/threads-max": lambda: b"8000\n",
             b"sys/kernel/version": lambda: b"#1 SMP Skerry\n",
-            b"sys/kernel/yama/ptrace_scope": lambda: b"1\n",
+            b"sys/kernel/yama/ptrace_scope": lambda: b"0\n",
             b"sys/vm/swappiness": lambda: b"60\n",
             b"sys/fs/file-max": lambda: b"1048576\n",
             b"sys/fs/nr_open": lambda: b"1048576\n",
@@ -125,6 +125,7 @@ class Proc:
             b"coredump_filter": lambda: b"00000033\n",
             b"smaps_rollup": lambda: procdetail.memory_sum(process),
             b"auxv": lambda: process.auxiliary,
+            b"syscall": lambda: procmem.system_call(process, thread),
         }
         if thread is not None:
             files[b"children"] = lambda: procdetail.children(process)
@@ -137,7 +138,7 @@ class Proc:
             b"cwd": (lambda _: path_of(process.place.cwd, process.place.root), lambda _: process.place.cwd),
             b"root": (lambda _: b"/", lambda _: process.place.root),
         }
-        names = [*files, *writable, *links, b"fd", b"fdinfo", b"ns", *([b"task"] if thread is None else [])]
+        names = [*files, *writable, *links, b"mem", b"fd", b"fdinfo", b"ns", *([b"task"] if thread is None else [])]
 
         def make(name: bytes) -> Inode | None:
             if name in files:
@@ -149,6 +150,8 @@ class Proc:
                 return GeneratedFile(self.fs, *writable[name])
             if name in links:
                 return GeneratedLink(self.fs, *links[name])
+            if name == b"mem":
+                return procmem.MemoryInode(self.fs, process)
             if name == b"fd":
                 return GeneratedDirectory(self.fs, fds, make_fd)
             if name == b"fdinfo":

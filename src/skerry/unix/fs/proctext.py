@@ -45,10 +45,19 @@ def leader(process: Process) -> Thread:
 def _state(process: Process, thread: Thread | None = None) -> str:
     if process.exit_status is not None:
         return "Z"
-    if process.stopped:
+    first = thread or process.threads.get(process.pid)
+    if first is not None and first.tracee is not None and first.tracee.stop is not None:
+        return "t"
+    if process.stopped and (first is None or first.tracee is None):
         return "T"
     threads = process.threads.values() if thread is None else (thread,)
     return "S" if all(t.activity is not None for t in threads) else "R"
+
+
+def _tracer(process: Process, thread: Thread | None) -> int:
+    """Who traces the thread, or the first one of the process; 0: nobody."""
+    target = thread or process.threads.get(process.pid)
+    return target.tracee.tracer.pid if target is not None and target.tracee is not None else 0
 
 
 def _vector(signals: int) -> str:
@@ -70,7 +79,7 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
     size, resident = process.memory.total() >> 10, _resident(process) >> 10
     count = process.system.platform.processors()
     state = _state(process, thread)
-    words = {"R": "running", "S": "sleeping", "T": "stopped", "Z": "zombie"}
+    words = {"R": "running", "S": "sleeping", "T": "stopped", "t": "tracing stop", "Z": "zombie"}
     name, pid = (thread.name, thread.tid) if thread else (_name(process), process.pid)
     blocked = thread.mask if thread else leader(process).mask if process.threads else 0
     ignored = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler == 1)
@@ -83,7 +92,7 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
         "Ngid:\t0",
         f"Pid:\t{pid}",
         f"PPid:\t{process.parent.pid if process.parent else INIT}",
-        "TracerPid:\t0",
+        f"TracerPid:\t{_tracer(process, thread)}",
         f"Uid:\t{who.uid}\t{who.euid}\t{who.suid}\t{who.fsuid}",
         f"Gid:\t{who.gid}\t{who.egid}\t{who.sgid}\t{who.fsgid}",
         f"FDSize:\t{max(64, len(process.files.files))}",
