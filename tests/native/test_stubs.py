@@ -9,9 +9,7 @@ import pytest
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import UserMessage
 from skerry.lib import stubs
-from skerry.lib.kernel import TaskPort
 from skerry.lib.stubs import (
-    Block,
     CallError,
     CopySend,
     Data,
@@ -20,15 +18,11 @@ from skerry.lib.stubs import (
     Natural,
     Numbers,
     Text80,
-    Word,
-    Words,
     client,
     finish,
     routine,
     routines,
 )
-from skerry.mach import calls
-from skerry.mach.calls import Kind
 from skerry.servers.name import NameService
 
 
@@ -142,21 +136,3 @@ def test_the_table_of_an_interface() -> None:
         ("netname_look_up", 1041),
         ("netname_check_out", 1042),
     ]
-
-
-def _kind(form: stubs.Type) -> set[Kind]:
-    if isinstance(form, Word):
-        return {"<i": {Kind.INT}, "<I": {Kind.NAME}, "<Q": {Kind.NATURAL}}[form.code]
-    if isinstance(form, Block):
-        return {Kind.BYTES}
-    return {Kind.NAMES} if isinstance(form, Words) else {Kind.RIGHT}
-
-
-@pytest.mark.parametrize("row", routines(TaskPort), ids=lambda row: row.name)
-def test_the_kernel_means_the_same(row: stubs.Routine) -> None:
-    call = calls.BY_NAME[row.name]
-    assert call.id == row.id
-    assert len(call.arguments) == len(row.arguments)
-    assert len(call.results) == len(row.results)
-    for kind, form in zip(call.arguments + call.results, row.arguments + row.results, strict=True):
-        assert kind in _kind(form)

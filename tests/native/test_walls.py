@@ -164,7 +164,8 @@ def main(channel, seed, count, table):
 def test_calls_with_hostile_arguments_leave_nothing(natives: Natives) -> None:
     """Every call on a task, well formed, with whatever arguments; but for those that end it, stop it or start others."""
     left_out = ("task_terminate", "task_suspend", "task_create", "task_set_special_port")
-    rows = [(call.id, [kind.value for kind in call.arguments]) for call in calls.TABLE if call.target is Task and call.name not in left_out]
+    chosen = [call for call in calls.TABLE if call.target == (Task,) and call.name not in left_out]
+    rows = [(call.id, [kind.value for kind in call.arguments]) for call in chosen]
     descriptors = 0
     for seed in range(5):
         task = natives.start(CALLS, seed, 600, json.dumps(rows))

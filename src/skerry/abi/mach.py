@@ -180,6 +180,16 @@ VM_INHERIT_SHARE: Final = 0
 VM_INHERIT_COPY: Final = 1
 VM_INHERIT_NONE: Final = 2
 
+# Memory objects
+VM_PROT_NO_CHANGE: Final = 8  # a lock value: leave the lock as it is
+MEMORY_OBJECT_COPY_NONE: Final = 0
+MEMORY_OBJECT_COPY_CALL: Final = 1
+MEMORY_OBJECT_COPY_DELAY: Final = 2
+MEMORY_OBJECT_COPY_TEMPORARY: Final = 3
+MEMORY_OBJECT_RETURN_NONE: Final = 0
+MEMORY_OBJECT_RETURN_DIRTY: Final = 1
+MEMORY_OBJECT_RETURN_ALL: Final = 2
+
 # Exceptions: type; code and subcode say more (bad access: a kern_return_t and the address)
 EXC_BAD_ACCESS: Final = 1
 EXC_BAD_INSTRUCTION: Final = 2
@@ -197,12 +207,62 @@ PRIORITY_LEVELS: Final = 32  # 0 is the highest
 PRIORITY_USER: Final = 12
 PRIORITY_SYSTEM: Final = 6
 
+POLICY_TIMESHARE: Final = 1
+POLICY_FIXEDPRI: Final = 2
+SWITCH_OPTION_NONE: Final = 0
+SWITCH_OPTION_DEPRESS: Final = 1
+SWITCH_OPTION_WAIT: Final = 2
+
+# Flavours of *_info: arrays of natural_t
+TASK_BASIC_INFO: Final = 1  # suspend count, base priority, virtual and resident size, user time and system time (s, µs)
+TASK_EVENTS_INFO: Final = 2  # faults, zero fills, reactivations, pageins, copy faults, messages sent and received
+TASK_THREAD_TIMES_INFO: Final = 3  # user time, system time
+THREAD_BASIC_INFO: Final = 1  # user time, system time, usage, base and current priority, state, flags, suspend count, sleep time
+THREAD_SCHED_INFO: Final = 2  # policy, its data, base, maximum and current priority, depressed, priority before that
+TH_STATE_RUNNING: Final = 1
+TH_STATE_STOPPED: Final = 2
+TH_STATE_WAITING: Final = 3
+HOST_BASIC_INFO: Final = 1  # processors at most and now, bytes of memory, type and subtype of processor
+HOST_PROCESSOR_SLOTS: Final = 2
+HOST_SCHED_INFO: Final = 3  # smallest timeout and quantum (ms)
+HOST_LOAD_INFO: Final = 4  # three averages and three Mach factors, times 1000
+PROCESSOR_BASIC_INFO: Final = 1  # type, subtype, running, slot, is master
+PROCESSOR_SET_BASIC_INFO: Final = 1  # processors, tasks, threads, load average, Mach factor
+PROCESSOR_SET_SCHED_INFO: Final = 2  # enabled policies, maximum priority
+CPU_TYPE_X86_64: Final = 25
+LOAD_SCALE: Final = 1000
+
+# Devices: modes, codes, flavours
+D_READ: Final = 1
+D_WRITE: Final = 2
+D_NODELAY: Final = 4
+D_NOWAIT: Final = 8
+D_SUCCESS: Final = 0
+D_IO_ERROR: Final = 2500
+D_WOULD_BLOCK: Final = 2501
+D_NO_SUCH_DEVICE: Final = 2502
+D_ALREADY_OPEN: Final = 2503
+D_DEVICE_DOWN: Final = 2504
+D_INVALID_OPERATION: Final = 2505
+D_INVALID_RECNUM: Final = 2506
+D_INVALID_SIZE: Final = 2507
+D_NO_MEMORY: Final = 2508
+D_READ_ONLY: Final = 2509
+IO_INBAND_MAX: Final = 128  # bytes
+DEV_GET_SIZE: Final = 0  # bytes of the device (0: unknown), bytes of a record
+DEV_GET_RECORDS: Final = 1  # records of the device (0: unknown), bytes of a record
+
 # Traps: numbers are negative; positive ones and 0 to -9 belong to Unix
 TRAP_MACH_MSG: Final = -25
 TRAP_MACH_REPLY_PORT: Final = -26
 TRAP_MACH_THREAD_SELF: Final = -27
 TRAP_MACH_TASK_SELF: Final = -28
 TRAP_MACH_HOST_SELF: Final = -29
+TRAP_EVC_WAIT: Final = -17
+TRAP_SWTCH_PRI: Final = -59
+TRAP_SWTCH: Final = -60
+TRAP_THREAD_SWITCH: Final = -61
+TRAP_FAULT: Final = -98  # our own: a native task touched memory that is not there; 8 bytes address, 8 bytes VM_PROT_*
 TRAP_LAST_WORDS: Final = -99  # our own: a native task ends, and says why
 TRAP_FIRST: Final = 0xFFFFFFFF - 8  # as the 32-bit number that a context shows: -9; smaller ones are Mach's
 SYSTEM_CALL_LAST: Final = 0xFFFFFFFF  # numbers are 32 bits wide
@@ -229,6 +289,11 @@ ID_VM_COPY: Final = 2028
 ID_VM_REGION: Final = 2029
 ID_MACH_PORTS_REGISTER: Final = 2033
 ID_MACH_PORTS_LOOKUP: Final = 2034
+ID_MEMORY_OBJECT_DATA_PROVIDED: Final = 2038
+ID_MEMORY_OBJECT_DATA_UNAVAILABLE: Final = 2039
+ID_MEMORY_OBJECT_GET_ATTRIBUTES: Final = 2040
+ID_VM_SET_DEFAULT_MEMORY_MANAGER: Final = 2041
+ID_MEMORY_OBJECT_LOCK_REQUEST: Final = 2044
 ID_TASK_SUSPEND: Final = 2056
 ID_TASK_RESUME: Final = 2057
 ID_TASK_GET_SPECIAL_PORT: Final = 2058
@@ -241,6 +306,25 @@ ID_THREAD_GET_SPECIAL_PORT: Final = 2067
 ID_THREAD_SET_SPECIAL_PORT: Final = 2068
 ID_TASK_SET_EMULATION: Final = 2070
 ID_VM_MAP: Final = 2089
+ID_MEMORY_OBJECT_DATA_ERROR: Final = 2090
+ID_MEMORY_OBJECT_SET_ATTRIBUTES: Final = 2091
+ID_MEMORY_OBJECT_DESTROY: Final = 2092
+ID_MEMORY_OBJECT_DATA_SUPPLY: Final = 2093
+ID_MEMORY_OBJECT_READY: Final = 2094
+ID_MEMORY_OBJECT_CHANGE_ATTRIBUTES: Final = 2095
+
+# Messages of the kernel to pagers (memory_object.defs, memory_object_default.defs)
+ID_MEMORY_OBJECT_INIT: Final = 2200
+ID_MEMORY_OBJECT_TERMINATE: Final = 2201
+ID_MEMORY_OBJECT_COPY: Final = 2202
+ID_MEMORY_OBJECT_DATA_REQUEST: Final = 2203
+ID_MEMORY_OBJECT_DATA_UNLOCK: Final = 2204
+ID_MEMORY_OBJECT_LOCK_COMPLETED: Final = 2206
+ID_MEMORY_OBJECT_SUPPLY_COMPLETED: Final = 2207
+ID_MEMORY_OBJECT_DATA_RETURN: Final = 2208
+ID_MEMORY_OBJECT_CHANGE_COMPLETED: Final = 2209
+ID_MEMORY_OBJECT_CREATE: Final = 2250
+ID_MEMORY_OBJECT_DATA_INITIALIZE: Final = 2251
 ID_EXCEPTION_RAISE: Final = 2400
 ID_MACH_PORT_NAMES: Final = 3200
 ID_MACH_PORT_TYPE: Final = 3201
@@ -260,6 +344,9 @@ ID_MACH_PORT_INSERT_RIGHT: Final = 3215
 ID_MACH_PORT_EXTRACT_RIGHT: Final = 3216
 ID_MACH_PORT_GET_RECEIVE_STATUS: Final = 3217
 ID_MACH_PORT_SET_SEQNO: Final = 3218
+
+ID_MACH_SAMPLE_TASK: Final = 2910  # these two are our own: no definition of theirs has been found
+ID_MACH_SAMPLE_THREAD: Final = 2911
 
 # Messages that the kernel sends for a thread which trapped; these ids are our own
 ID_SYSTEM_CALL: Final = 2900

@@ -36,7 +36,11 @@ class KernReturn(IntEnum):
     INVALID_CAPABILITY = mach.KERN_INVALID_CAPABILITY
     RIGHT_EXISTS = mach.KERN_RIGHT_EXISTS
     INVALID_HOST = mach.KERN_INVALID_HOST
+    MEMORY_PRESENT = mach.KERN_MEMORY_PRESENT
+    WRITE_PROTECTION_FAILURE = mach.KERN_WRITE_PROTECTION_FAILURE
     TERMINATED = mach.KERN_TERMINATED
+    TIMEDOUT = mach.KERN_TIMEDOUT
+    INTERRUPTED = mach.KERN_INTERRUPTED
 
 
 class KernError(Exception):
@@ -45,6 +49,14 @@ class KernError(Exception):
     def __init__(self, code: KernReturn) -> None:
         super().__init__(code.name)
         self.code = code
+
+
+class CallFailure(Exception):
+    """A call on an object whose codes are no kern_return_t (a device: D_*) failed with ``code``."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(str(code))
+        self.code: Final = code
 
 
 class MessageError(Exception):

@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux, mach, machmsg
+from skerry.abi import registers as reg
 from skerry.mach import notify, right
 from skerry.mach.errors import KernReturn
 from skerry.mach.kobject import ReplyPort
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from skerry.mach.thread import Thread
 
 RAISE_SIZE: Final = mach.HEADER_SIZE + 12 + 4 + 3 * 8
+_WRITE: Final = 2  # bits of the processor's error code of a page fault
+_FETCH: Final = 16
 OTHER_SIGNALS: Final = {
     linux.SIGILL: mach.EXC_BAD_INSTRUCTION,
     linux.SIGFPE: mach.EXC_ARITHMETIC,
@@ -45,7 +48,25 @@ def classify(signo: int, code: int, address: int) -> tuple[int, int, int]:
 def raise_fault(thread: Thread) -> None:
     """The thread's context could not carry out an instruction."""
     context = thread.context
-    raise_exception(thread, *classify(context.signo, context.code, context.address))
+    what = classify(context.signo, context.code, context.address)
+    if not (thread.task.map.managed and context.signo == linux.SIGSEGV and _page_in(thread, context.address)):
+        raise_exception(thread, *what)
+
+
+def _page_in(thread: Thread, address: int) -> bool:
+    """The page may be one that comes: then the thread goes on when it has, or gets the exception that its pager caused."""
+    error = thread.get(reg.ERR)
+    access = mach.VM_PROT_WRITE if error & _WRITE else mach.VM_PROT_EXECUTE if error & _FETCH else mach.VM_PROT_READ
+
+    def arrived(code: int) -> None:
+        if not thread.alive:
+            return
+        if code in (KernReturn.SUCCESS, KernReturn.ABORTED):  # it touches the page once more
+            thread.resume()
+        else:
+            raise_exception(thread, mach.EXC_BAD_ACCESS, code, address)
+
+    return thread.task.map.fault(address, access, arrived)
 
 
 def raise_exception(thread: Thread, kind: int, code: int, subcode: int) -> None:

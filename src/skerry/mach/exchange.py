@@ -51,7 +51,7 @@ class Exchange(MessageCall):
         super().__init__(task, 0, ended, 0, mach.MACH_PORT_NULL, 0, mach.MACH_PORT_NULL)
         self.finished = True
         self._task = task
-        self._channel = channel
+        self.channel = channel
         self._receiver = Waiting(self, task.processor)
 
     def begin(self, data: bytes, option: int, receive_size: int, receive_name: int, timeout: int, notify_name: int) -> None:
@@ -126,7 +126,7 @@ class Exchange(MessageCall):
         other.finished = True
         self._option = SEND_AND_RECEIVE
         self._wait(inbox)
-        other._channel.answer(mach.MACH_MSG_SUCCESS, header + data[_SIZE:])
+        other.channel.answer(mach.MACH_MSG_SUCCESS, header + data[_SIZE:])
         return True
 
     def _wait(self, queue: Port | PortSet) -> None:

@@ -15,6 +15,7 @@ from skerry.abi.machmsg import UserMessage
 from skerry.mach import notify, right, transfer
 from skerry.mach.errors import MessageError
 from skerry.mach.message import Message
+from skerry.mach.paged import Absent
 from skerry.mach.port import Port, PortSet, Receiver, Sender
 from skerry.mach.processor import Waiter
 from skerry.mach.release import destroy_message, release
@@ -84,10 +85,22 @@ class MessageCall:
             if isinstance(message, bytes) and len(message) > mach.MESSAGE_SIZE_MAX:
                 raise MessageError(mach.MACH_SEND_NO_BUFFER)
             user = machmsg.parse(message) if isinstance(message, bytes) else message
+            if user.items is not None:
+                transfer.bring_in(self._caller, user)
             cancel = self._notify if self._option & mach.MACH_SEND_CANCEL else mach.MACH_PORT_NULL
             self._send(transfer.copyin(self._caller, user, cancel))
         except (MessageError, machmsg.FormatError) as error:
             self._finish(error.code, None)
+        except Absent as absent:
+            self._waiter = absent.wait(lambda code: self._memory_came(message, code))
+
+    def _memory_came(self, message: UserMessage | bytes | None, code: int) -> None:
+        """What the message takes along is there, or does not come."""
+        self._waiter = None
+        if code == mach.KERN_SUCCESS:
+            self.start(message)
+        else:
+            self._finish(mach.MACH_SEND_INTERRUPTED if code == mach.KERN_ABORTED else mach.MACH_SEND_INVALID_MEMORY, None)
 
     def _finish(self, code: int, message: UserMessage | None) -> None:
         self.finished = True

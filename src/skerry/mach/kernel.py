@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from skerry.abi import mach
 from skerry.mach import exception, right, wire
 from skerry.mach.emulation import Emulation
-from skerry.mach.kobject import new_object_port
+from skerry.mach.host import Host
+from skerry.mach.memory_host import MemoryHost
 from skerry.mach.message import Message
 from skerry.mach.port import Port
 from skerry.mach.processor import Processor
@@ -28,13 +29,15 @@ class Colocated(Protocol):
         """When run_ready must be called again (ns monotonic; 0: at once)."""
 
 
-class Kernel:
+class Kernel(MemoryHost):
     """Mach on a machine."""
 
     def __init__(self, machine: Machine) -> None:
+        super().__init__()
         self.machine = machine
         self.processor = Processor(machine.monotonic)
-        self.host_port = new_object_port(self, self)
+        self.tasks: dict[Task, None] = {}  # those that live, in the order of their creation
+        self.host = Host(self)
         self.halted = False
         self.messages = 0
 

@@ -5,34 +5,40 @@ Mach's: mach_msg, mach_task_self, mach_reply_port, mach_thread_self, mach_host_s
 sends is hostile: ``channel.take`` copies it once, and what is wrong with it is a code in the answer.
 
 Its map holds what the kernel maps for it (vm_*, data out of line), in a range of its own; what Python has mapped for itself is not in it.
-It has no thread ports yet: mach_thread_self gives MACH_PORT_NULL.
+It has one thread (``native_thread``).
 
 Source: Mach 3 Kernel Interfaces, mach_msg and the traps of chapter 3.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import UserMessage
+from skerry.abi.traps import TRAPS
 from skerry.mach import mach_port as mp
 from skerry.mach import right
 from skerry.mach import task as tasks
 from skerry.mach.emulation import Emulation
 from skerry.mach.errors import KernError
 from skerry.mach.exchange import Exchange
+from skerry.mach.native_thread import Gate, NativeThread, thread_trap
 from skerry.mach.port import Port
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
 from skerry.mach.task import Task
+from skerry.mach.thread import thread_get_special_port
 from skerry.mach.vm import VmMap
 from skerry.machine.native_task import NativeSpace, Template
 
 if TYPE_CHECKING:
     from skerry.mach.kernel import Kernel
+    from skerry.mach.serving import Serving
 
+THREAD_TRAPS: Final = (mach.TRAP_THREAD_SWITCH, mach.TRAP_SWTCH, mach.TRAP_SWTCH_PRI, mach.TRAP_EVC_WAIT)
 UNKNOWN_TRAP: Final = mach.KERN_INVALID_ARGUMENT
 
 
@@ -47,17 +53,22 @@ class NativeTask(Task):
         source: str | None = None,
         arguments: Sequence[str | int] = (),
         bootstrap: Port | None = None,
+        serving: Serving | None = None,
     ) -> None:
-        """Start it. ``bootstrap``, a send right that is taken over on success, becomes its bootstrap port. The others: ``Template.spawn``.
+        """Start it. ``bootstrap``, a send right that is taken over on success, becomes its bootstrap port. ``serving``: it may serve
+        programs. The others: ``Template.spawn``.
 
         Raises OSError, ValueError, MachineError.
         """
         self.last_words = ""
-        self.process = template.spawn(self._rung, entry, source, arguments)
+        self.serving = serving
+        self.process = template.spawn(self._rung, entry, source, arguments, serving is not None)
         space = NativeSpace(self.process)
         super().__init__(kernel, space, VmMap(space, space.FIRST), Emulation())
-        self._channel = self.process.channel
+        self._channel: Any = self.process.channel
         self._exchange = Exchange(self, self._channel, self._ended)
+        self.thread = NativeThread(self)
+        self.thread.message_call = self._exchange
         if bootstrap is not None:
             self.special_ports[mach.TASK_BOOTSTRAP_PORT] = bootstrap
 
@@ -68,25 +79,70 @@ class NativeTask(Task):
             return
         number, option, message, receive_size, receive_name, timeout, notify_name = request
         self.kernel.messages += 1
-        if number == mach.TRAP_MACH_MSG:
+        if self.serving is not None and number in TRAPS:
+            self._channel.answer(*self.serving.trap(self, number, message))
+        elif number == mach.TRAP_MACH_MSG:
             self._exchange.begin(message, option, receive_size, receive_name, timeout, notify_name)
+        elif number == mach.TRAP_FAULT:
+            self._fault(message)
         elif number == mach.TRAP_LAST_WORDS:
             self.last_words = message[:4096].decode(errors="replace")
             self.kernel.task_died(self)
         else:
-            self._channel.answer(self._trap(number), None)
+            result = self._trap(number, message)
+            if result is not None:
+                self._channel.answer(result, None)
+            self.processor.run()
 
-    def _trap(self, number: int) -> int:
+    def answer_trap(self, result: int) -> None:
+        """A trap whose answer was put off."""
+        if self.process.alive:
+            self._channel.answer(result, None)
+
+    # Suspension
+    def close_gate(self) -> None:
+        """Let it run no more: a call that is under way is not answered, and one that runs its program is stopped."""
+        self._channel = self._exchange.channel = Gate()
+        if not self.process.channel.owes:
+            self.process.stop()
+
+    def open_gate(self) -> None:
+        """Undo close_gate."""
+        gate, self._channel = self._channel, self.process.channel
+        self._exchange.channel = self._channel
+        if not self.process.alive:
+            return
+        self.process.go()
+        if isinstance(gate, Gate) and gate.waiting is not None:
+            self._channel.answer(*gate.waiting)
+
+    def _fault(self, what: bytes) -> None:
+        """It touched memory that is not there. Without an answer of KERN_SUCCESS its process ends."""
+
+        def arrived(code: int) -> None:
+            if self.process.alive:
+                if code != mach.KERN_SUCCESS:
+                    self.last_words = f"memory at {address:#x} cannot be had (kern_return_t {code})"
+                self._channel.answer(code, None)
+
+        address, access = struct.unpack("<QQ", what) if len(what) == 16 else (0, 0)
+        if not self.map.fault(address, access & mach.VM_PROT_ALL, arrived):
+            arrived(mach.KERN_INVALID_ADDRESS)
+
+    def _trap(self, number: int, arguments: bytes) -> int | None:
         try:
             if number == mach.TRAP_MACH_REPLY_PORT:
                 return mp.mach_port_allocate(self, RightKind.RECEIVE)
             if number == mach.TRAP_MACH_TASK_SELF:
                 return tasks.mach_task_self(self)
             if number == mach.TRAP_MACH_HOST_SELF:
-                return self._name_for(right.make_send(self.kernel.host_port))
+                return self._name_for(right.make_send(self.kernel.host.port))
+            if number == mach.TRAP_MACH_THREAD_SELF:
+                port = thread_get_special_port(self.thread, mach.THREAD_KERNEL_PORT)
+                return mach.MACH_PORT_NULL if port is None else self._name_for(port)
         except KernError:
             return mach.MACH_PORT_NULL
-        return mach.MACH_PORT_NULL if number == mach.TRAP_MACH_THREAD_SELF else UNKNOWN_TRAP
+        return thread_trap(self.thread, number, arguments) if number in THREAD_TRAPS else UNKNOWN_TRAP
 
     @property
     def waits(self) -> bool:

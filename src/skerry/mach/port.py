@@ -79,6 +79,13 @@ class TrapReceiver(Protocol):
         """The host process of a task is gone."""
 
 
+class MemoryObject(Protocol):
+    """Memory that a pager manages."""
+
+    def port_died(self) -> None:
+        """Its port has no receiver any more."""
+
+
 class Port:
     """A queue with one receiver."""
 
@@ -90,6 +97,7 @@ class Port:
         "kernel_object",
         "limit",
         "make_sends",
+        "memory_object",
         "messages",
         "no_senders",
         "port_destroyed",
@@ -120,6 +128,7 @@ class Port:
         self.no_senders: Port | None = None  # send-once rights that notifications go to
         self.port_destroyed: Port | None = None
         self.traps: TrapReceiver | None = None
+        self.memory_object: MemoryObject | None = None  # that the kernel has of it: who receives here is its pager
 
     # Redirected traps: the path of every system call
     def send_system_call(self, thread: Thread) -> None:

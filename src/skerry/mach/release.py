@@ -73,6 +73,8 @@ def _destroy(port: Port) -> list[Held]:
         return notify.port_was_destroyed(waiting, port)
     port.dead = True
     port.traps = None
+    if port.memory_object is not None:
+        port.memory_object.port_died()
     port.fail_receivers(mach.MACH_RCV_PORT_DIED)
     left: list[Held] = []
     if port.no_senders is not None:

@@ -23,15 +23,22 @@ from skerry.mach.space import Space
 from skerry.mach.thread import Thread
 from skerry.mach.vm import VmMap
 from skerry.machine import AddressSpace, Context, HostEvent
+from skerry.machine import host as machine_host
 
 if TYPE_CHECKING:
     from skerry.mach.kernel import Kernel
+    from skerry.mach.processor_set import ProcessorSet
 
+MICROSECONDS: Final = 1_000_000  # in a second
+TICKS: Final = 100  # of the host's clock for processor time, in a second
 SPECIAL_PORTS: Final = (mach.TASK_KERNEL_PORT, mach.TASK_EXCEPTION_PORT, mach.TASK_BOOTSTRAP_PORT)
 
 
 class Task:
     """An address space and what belongs to it."""
+
+    priority = mach.PRIORITY_USER  # of new threads
+    processor_set: ProcessorSet | None = None  # None: the default set
 
     def __init__(self, kernel: Kernel, space: AddressSpace, vm: VmMap, emulation: Emulation) -> None:
         self.kernel = kernel
@@ -47,6 +54,7 @@ class Task:
         self.redirect: Callable[[Thread], None] = emulation.dispatcher()
         self.alive = True
         self._port: Port | None = None
+        kernel.tasks[self] = None
         self._death = HostEvent(space.host.pidfd, self._host_process_ended)
         kernel.machine.watch(self._death)
 
@@ -73,8 +81,10 @@ class Task:
         if not self.alive:
             return
         self.alive = False
+        del self.kernel.tasks[self]
         self.kernel.machine.unwatch(self._death)
         self.map.space.kill()
+        self.map.forget()
         for thread in self.threads:
             thread.context.owner = None
             thread.release_rights()
@@ -109,6 +119,7 @@ def task_create(parent: Task, inherit_memory: bool = True) -> tuple[Task, Thread
         if which != mach.TASK_KERNEL_PORT:
             child.special_ports[which] = right.copy_send(port)
     child.registered = [right.copy_send(port) for port in parent.registered]
+    child.priority, child.processor_set = parent.priority, parent.processor_set
     return child, Thread(child, context)
 
 
@@ -159,10 +170,22 @@ def task_threads(task: Task) -> list[Port]:
     return [right.make_send(thread.port) for thread in task.threads]
 
 
-def task_info(task: Task) -> tuple[int, int, int]:
-    """Suspend count, number of threads, bytes of virtual memory. Raises TERMINATED."""
+def task_info(task: Task, flavor: int) -> list[int]:
+    """TASK_BASIC_INFO, TASK_EVENTS_INFO or TASK_THREAD_TIMES_INFO. Raises INVALID_ARGUMENT, TERMINATED.
+
+    Times and faults are what the host counts for the task's process; what it does not count (zero fills, reactivations, copy faults) is 0.
+    """
     _require_alive(task)
-    return task.suspend_count, len(task.threads), sum(region.end - region.start for region in task.map.regions)
+    user, system, minor, major, resident = machine_host.usage(task.map.space.host.pid)
+    times = [*divmod(user * MICROSECONDS // TICKS, MICROSECONDS), *divmod(system * MICROSECONDS // TICKS, MICROSECONDS)]
+    if flavor == mach.TASK_BASIC_INFO:
+        size = sum(region.end - region.start for region in task.map.regions)
+        return [task.suspend_count, task.priority, size, resident, *times]
+    if flavor == mach.TASK_EVENTS_INFO:
+        return [minor + major, 0, 0, major, 0, 0, 0]
+    if flavor == mach.TASK_THREAD_TIMES_INFO:
+        return times
+    raise KernError(KernReturn.INVALID_ARGUMENT)
 
 
 def task_get_special_port(task: Task, which: int) -> Port | None:
@@ -223,6 +246,20 @@ def task_set_emulation(task: Task, first: int, last: int, port: Port | None) -> 
     if not 0 <= first <= last <= mach.SYSTEM_CALL_LAST:
         raise KernError(KernReturn.INVALID_ARGUMENT)
     task.emulation.set(first, last, port)
+    task.redirect = task.emulation.dispatcher()
+
+
+def task_set_emulation_vector(task: Task, ranges: list[tuple[int, int, Port]]) -> None:
+    """Replace the whole vector; the send rights are taken over on success. Raises INVALID_ARGUMENT (a range is none, or two overlap)."""
+    _require_alive(task)
+    ordered = sorted(ranges, key=lambda entry: entry[0])
+    last = -1
+    for first, end, _ in ordered:
+        if not last < first <= end <= mach.SYSTEM_CALL_LAST:
+            raise KernError(KernReturn.INVALID_ARGUMENT)
+        last = end
+    release(*task.emulation.release())
+    task.emulation.ranges = ordered
     task.redirect = task.emulation.dispatcher()
 
 

@@ -20,9 +20,12 @@ from skerry.mach import emulation, right
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.kobject import new_object_port
 from skerry.mach.port import Port
+from skerry.mach.processor_set import inherit_set
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
+from skerry.mach.scheduling import Scheduled
 from skerry.machine import Context
+from skerry.machine import host as machine_host
 
 if TYPE_CHECKING:
     from skerry.mach.ipc import MessageCall
@@ -34,8 +37,10 @@ STATE_WORDS: Final = reg.COUNT + 2  # of X86_64_THREAD_STATE
 USER_FLAGS: Final = 0x240DD5  # of EFLAGS; the others are the machine's
 
 
-class Thread:
+class Thread(Scheduled):
     """A thread of a task, and at once the message that a trap of it is. Registers are read and written while its context stands still."""
+
+    without_processor = False  # held because its processor set has none
 
     def __init__(self, task: Task, context: Context) -> None:
         self.task = task
@@ -64,6 +69,8 @@ class Thread:
         task.threads.append(self)
         if task.suspend_count:
             self.hold()
+        if task.processor_set is not None or task.priority != self.priority:
+            inherit_set(self, task)
 
     @property
     def fs_base(self) -> int:
@@ -126,6 +133,9 @@ class Thread:
         context = self.context
         while context.running and context.arrived and self.alive:
             self.task.kernel.wait_once(machine.monotonic() + 1_000_000)
+
+    def bind(self, processors: list[int]) -> None:
+        """Run on these processors of the host alone. The machine places programs' contexts by itself."""
 
     # Its system calls, where no co-located server waits for them
     def send_call(self, port: Port) -> None:
@@ -266,10 +276,24 @@ def _while_still(thread: Thread, action: Callable[[], Any]) -> Any:
             thread.unhold()
 
 
-def thread_info(thread: Thread) -> tuple[int, bool]:
-    """Suspend count, and whether it runs its program now. Raises TERMINATED."""
+def thread_info(thread: Thread, flavor: int) -> list[int]:
+    """THREAD_BASIC_INFO or THREAD_SCHED_INFO. Raises INVALID_ARGUMENT, TERMINATED."""
     _require_alive(thread)
-    return thread.suspend_count, bool(thread.context.running and thread.context.arrived)
+    base = thread.depressed_from if thread.depressed_from >= 0 else thread.priority
+    if flavor == mach.THREAD_BASIC_INFO:
+        user, system, *_ = machine_host.usage(thread.task.map.space.host.pid)
+        times = [part for ticks in (user, system) for part in divmod(ticks * 10_000, 1_000_000)]
+        return [*times, 0, base, thread.priority, _run_state(thread), 0, thread.suspend_count, 0]
+    if flavor == mach.THREAD_SCHED_INFO:
+        depressed = thread.depressed_from >= 0
+        return [thread.policy, thread.quantum, base, thread.max_priority, thread.priority, int(depressed), base if depressed else 0]
+    raise KernError(KernReturn.INVALID_ARGUMENT)
+
+
+def _run_state(thread: Thread) -> int:
+    if thread.context.running and thread.context.arrived:
+        return mach.TH_STATE_RUNNING
+    return mach.TH_STATE_STOPPED if thread.holds else mach.TH_STATE_WAITING
 
 
 def thread_get_special_port(thread: Thread, which: int) -> Port | None:

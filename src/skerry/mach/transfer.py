@@ -9,6 +9,7 @@ Source: Mach 3 Kernel Interfaces, mach_msg (the outcomes of a failed send; MACH_
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from skerry.abi import mach, machmsg
@@ -31,6 +32,9 @@ NULL: Final = mach.MACH_PORT_NULL
 class VmMap(Protocol):
     """What out-of-line data need of a task's memory (:class:`skerry.mach.vm.VmMap`)."""
 
+    def bring_in(self, address: int, length: int, access: int) -> None:
+        """Have pages there that a pager brings. Raises KernError, and Absent: they are not there yet."""
+
     def copyin(self, address: int, length: int, destroy: bool) -> Any:
         """What the range holds now, to be given to another map. Raises KernError."""
 
@@ -47,6 +51,15 @@ class Caller(Protocol):
     def map(self) -> VmMap | None: ...
     @property
     def processor(self) -> Processor: ...
+
+
+def bring_in(caller: Caller, user: UserMessage) -> None:
+    """Have the memory there that a message takes along. Raises Absent (see ``paged``): it is on its way, and nothing has happened."""
+    if caller.map is not None:
+        for item in user.items or ():
+            if not item.inline and isinstance(item.data, int):
+                with suppress(KernError):  # copyin says what is wrong
+                    caller.map.bring_in(item.data, item.length, mach.VM_PROT_READ)
 
 
 def copyin(caller: Caller, user: UserMessage, cancel: int) -> Message:

@@ -4,6 +4,8 @@ Invariants:
 - Regions are sorted and without overlap; neighbours that continue each other are one.
 - A region that children share (VM_INHERIT_SHARE) is mapped shared on the host; one that they copy is private there, or is given to the
   child as a copy; so a host fork is task_create.
+- A region with ``pages`` shows the pages of a paged object: on the host it is all forbidden but what ``show`` has allowed (see ``paged``).
+  It is mapped shared on the host, also where it is the task's own: what it copies is an object of its own.
 - The list follows what the host's process maps. A server that maps much (Unix) only *notes* its changes; they are worked in when somebody
   looks (``regions``).
 
@@ -15,16 +17,22 @@ Source: Mach 3 Kernel Interfaces, chapter 5; GNU Mach, vm/vm_user.c and vm/vm_ma
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach
 from skerry.abi.fault import Fault
 from skerry.mach.errors import KernError, KernReturn
+from skerry.mach.internal_object import InternalObject
+from skerry.mach.paged import Absent, Page, PagedObject
 from skerry.machine import AddressSpace, HostFile, MemoryObject
+
+if TYPE_CHECKING:
+    from skerry.mach.kernel import Kernel
 
 PAGE: Final = mach.PAGE_SIZE
 LOWEST: Final = 0x10000  # no region below
+AROUND: Final = 64 * PAGE  # bytes to both sides that one fault shows, where they are there
 CHUNK: Final = 1 << 20  # bytes moved at a time
 COPY_LIMIT: Final = 1 << 32  # bytes that one copy may hold
 NOTES: Final = 256  # changes noted before they are worked in
@@ -41,10 +49,19 @@ def page_up(address: int) -> int:
 class Region:
     """Pages of one kind. ``shared``: writes go to ``object``; else they are the task's own."""
 
-    __slots__ = ("end", "inheritance", "maximum", "object", "offset", "protection", "shared", "start")
+    __slots__ = ("end", "inheritance", "maximum", "object", "offset", "pages", "protection", "shared", "start")
 
     def __init__(
-        self, start: int, end: int, protection: int, maximum: int, inheritance: int, shared: bool, backing: HostFile | None, offset: int
+        self,
+        start: int,
+        end: int,
+        protection: int,
+        maximum: int,
+        inheritance: int,
+        shared: bool,
+        backing: HostFile | None,
+        offset: int,
+        pages: PagedObject | None = None,
     ) -> None:
         self.start = start
         self.end = end
@@ -54,11 +71,16 @@ class Region:
         self.shared = shared
         self.object = backing
         self.offset = offset
+        self.pages = pages  # whose memory ``object`` is
 
     def part(self, start: int, end: int) -> Region:
         """The same, from ``start`` to ``end``."""
         offset = self.offset + start - self.start if self.object is not None else 0
-        return Region(start, end, self.protection, self.maximum, self.inheritance, self.shared, self.object, offset)
+        return Region(start, end, self.protection, self.maximum, self.inheritance, self.shared, self.object, offset, self.pages)
+
+    def page(self, address: int) -> int:
+        """The number of the object's page at ``address``."""
+        return (self.offset + address - self.start) // PAGE
 
     def continues(self, before: Region) -> bool:
         """Whether ``before`` and this are one region in two pieces."""
@@ -75,6 +97,10 @@ class Region:
 
 def _start_of(region: Region) -> int:
     return region.start
+
+
+def _allows(page: Page | None, rights: int, region: Region) -> bool:
+    return page is not None and page.rights & region.protection == rights
 
 
 class MemoryCopy:
@@ -100,6 +126,8 @@ class VmMap:
         self.space = space
         self.lowest = lowest
         self._regions: list[Region] = []
+        self.managed = False  # whether there is, or was, a region with pages
+        self.pageable: Kernel | None = None  # whose default pager pages what vm_allocate gives; None: it stays in the host's memory
         self._notes: list[tuple[Any, ...]] = []  # of map: start, length, protection, shared, object, offset; of the others: their arguments
 
     # What a co-located server does to it, and only notes
@@ -115,6 +143,10 @@ class VmMap:
 
     def protect_noted(self, address: int, length: int, protection: int) -> None:
         """AddressSpace.protect."""
+        if self.managed:
+            self._work_in()
+            self._protect(address, address + length, protection, None)
+            return
         self.space.protect(address, length, protection)
         self._note((address, length, protection))
 
@@ -126,11 +158,17 @@ class VmMap:
     def clear(self) -> None:
         """Unmap everything."""
         self.space.clear()
-        self._regions, self._notes = [], []
+        self.forget()
+
+    def forget(self) -> None:
+        """What was mapped is gone."""
+        regions, self._regions, self._notes = self._regions, [], []
+        if self.managed:
+            self._left(regions)
 
     def _note(self, note: tuple[Any, ...]) -> None:
         self._notes.append(note)
-        if len(self._notes) > NOTES:
+        if len(self._notes) > NOTES or self.managed:
             self._work_in()
 
     def _work_in(self) -> None:
@@ -148,6 +186,8 @@ class VmMap:
                     self._insert(piece)
             elif rest and pieces:
                 self._move(pieces, start, *rest)
+            if self.managed:
+                self._left(pieces)
 
     def _move(self, pieces: list[Region], start: int, new_start: int, new_length: int) -> None:
         self._cut(new_start, new_start + new_length)
@@ -213,13 +253,13 @@ class VmMap:
             index += 1
         return found
 
-    def find_space(self, size: int) -> int:
-        """The lowest address with ``size`` free bytes; raises NO_SPACE."""
-        at = self.lowest
+    def find_space(self, size: int, mask: int = 0) -> int:
+        """The lowest address with ``size`` free bytes and none of the bits of ``mask`` (low bits, all of them); raises NO_SPACE."""
+        at = (self.lowest + mask) & ~mask
         for region in self.regions:
             if region.start - at >= size:
                 return at
-            at = max(at, region.end)
+            at = max(at, (region.end + mask) & ~mask)
         if self.space.limit - at < size:
             raise KernError(KernReturn.NO_SPACE)
         return at
@@ -235,32 +275,46 @@ class VmMap:
         """Map a region where nothing is. Raises RESOURCE_SHORTAGE."""
         size = region.end - region.start
         self._work_in()
-        self._change(self.space.map, region.start, size, region.protection, region.shared, region.object, region.offset)
+        start, end, protection, shared = region.start, region.end, region.protection, region.shared
+        if region.pages is not None:
+            self.managed = True
+            region.pages.attach(self, region.offset + size)
+            protection, shared = mach.VM_PROT_NONE, True
+        backing, offset = region.object, region.offset
         self._insert(region)
         try:
+            self._change(self.space.map, start, size, protection, shared, backing, offset)
             self.flush()
         except KernError:
-            self._cut(region.start, region.start + size)
+            self._left(self._cut(start, end))
             raise
 
     def remove(self, start: int, end: int) -> None:
         """Unmap whole pages; holes are skipped."""
         self._work_in()
-        if self._cut(start, end):
+        pieces = self._cut(start, end)
+        if pieces:
             self._change(self.space.unmap, start, end - start)
             self.flush()
+            if self.managed:
+                self._left(pieces)
 
     def set_protection(self, start: int, end: int, protection: int, maximum: int | None) -> None:
         """Whole pages, all mapped; ``maximum`` (if given) replaces their maximum. Raises PROTECTION_FAILURE."""
         if maximum is None and any(protection & ~region.maximum for region in self.covering(start, end)):
             raise KernError(KernReturn.PROTECTION_FAILURE)
+        self._work_in()
+        self._protect(start, end, protection, maximum)
+        self.flush()
+
+    def _protect(self, start: int, end: int, protection: int, maximum: int | None) -> None:
         for piece in self._cut(start, end):
             if maximum is not None:
                 piece.maximum &= maximum
             piece.protection = protection if maximum is None else piece.protection & maximum
-            self._change(self.space.protect, piece.start, piece.end - piece.start, piece.protection)
+            shown = piece.protection if piece.pages is None else mach.VM_PROT_NONE  # pages show themselves when they are touched
+            self._change(self.space.protect, piece.start, piece.end - piece.start, shown)
             self._insert(piece)
-        self.flush()
 
     def set_inheritance(self, start: int, end: int, inheritance: int) -> None:
         """Whole pages. What children are to share becomes an object now; another thread should not write to it meanwhile.
@@ -269,10 +323,11 @@ class VmMap:
         """
         copies: dict[int, MemoryCopy] = {}
         if inheritance == mach.VM_INHERIT_SHARE:
-            copies = {piece.start: self._snapshot(piece) for piece in self._parts(start, end) if not piece.shared}
+            copies = {piece.start: self._snapshot(piece) for piece in self._parts(start, end) if not piece.shared and piece.pages is None}
         self._work_in()
         for piece in self._cut(start, end):
             piece.inheritance = inheritance
+            piece.shared = piece.shared or (piece.pages is not None and inheritance == mach.VM_INHERIT_SHARE)
             copy = copies.get(piece.start)
             if copy is not None:
                 piece.object, piece.offset, piece.shared = copy.object, 0, True
@@ -315,6 +370,120 @@ class VmMap:
         except OSError as error:
             raise KernError(KernReturn.RESOURCE_SHORTAGE if self.space.host.alive else KernReturn.TERMINATED) from error
 
+    # Pages that come and go
+    def _left(self, pieces: list[Region]) -> None:
+        """Regions were taken out of the list: whose pages are shown nowhere else here, does not show them any more."""
+        gone = {piece.pages: None for piece in pieces if piece.pages is not None}
+        for pages in gone:
+            if not any(region.pages is pages for region in self._regions):
+                pages.detach(self)
+
+    def fault(self, address: int, access: int, arrived: Callable[[int], None]) -> bool:
+        """Have the page there that a thread touched, and show it; ``arrived`` is called with a kern_return_t, at once or later.
+
+        False (and no call): it is no page that comes, or ``access`` (VM_PROT_*) is forbidden here.
+        """
+        region = self.region_at(address)
+        if region is None or region.pages is None or access & ~region.protection:
+            return False
+        page = region.page(address)
+        try:
+            wait = region.pages.demand(page, page, access, region.page(region.end), lambda code: self._arrived(address, code, arrived))
+        except KernError as error:
+            arrived(error.code)
+            return True
+        if wait is None:
+            self._arrived(address, mach.KERN_SUCCESS, arrived)
+        return True
+
+    def _arrived(self, address: int, code: int, arrived: Callable[[int], None]) -> None:
+        region = self.region_at(address)
+        if code == mach.KERN_SUCCESS and region is not None and region.pages is not None:
+            try:
+                self._show_around(region, page_down(address))
+            except KernError as error:
+                code = error.code
+        arrived(code)
+
+    def region_at(self, address: int) -> Region | None:
+        """The region that holds it."""
+        regions = self.regions
+        index = bisect_right(regions, address, key=_start_of) - 1
+        return regions[index] if index >= 0 and address < regions[index].end else None
+
+    def _show_around(self, region: Region, address: int) -> None:
+        """Allow what the page at ``address`` allows, with neighbours that allow the same. Gone meanwhile, it faults again."""
+        assert region.pages is not None
+        known = region.pages.pages
+        page = known.get(region.page(address))
+        if page is None:
+            return
+        rights = page.rights & region.protection
+        start, end = address, address + PAGE
+        while start > region.start and address - start < AROUND and _allows(known.get(region.page(start - PAGE)), rights, region):
+            start -= PAGE
+        while end < region.end and end - address < AROUND and _allows(known.get(region.page(end)), rights, region):
+            end += PAGE
+        try:
+            self._change(self.space.protect, start, end - start, rights)
+            self.flush()
+        except KernError as error:
+            if error.code is not KernReturn.RESOURCE_SHORTAGE:
+                raise
+            self._hide(region.start, region.end)  # too many mappings of the host: one for all that is hidden
+            self._change(self.space.protect, address, PAGE, rights)
+            self.flush()
+
+    def hide(self, pages: PagedObject, first: int, end: int) -> None:
+        """Forbid what is shown of ``pages`` from byte ``first`` to ``end`` of the object."""
+        for region in self.regions:
+            if region.pages is pages:
+                start = max(region.start, region.start + first - region.offset)
+                stop = min(region.end, region.start + end - region.offset)
+                if start < stop:
+                    self._hide(start, stop)
+
+    def _hide(self, start: int, end: int) -> None:
+        if not self.space.host.alive:
+            return
+        try:
+            self._change(self.space.protect, start, end - start, mach.VM_PROT_NONE)
+            self.flush()
+        except KernError as error:
+            region = self.region_at(start)
+            if error.code is KernReturn.TERMINATED or region is None:
+                return
+            self._change(self.space.protect, region.start, region.end - region.start, mach.VM_PROT_NONE)
+            self.flush()
+
+    def _paged(self, start: int, end: int) -> Iterator[tuple[Region, PagedObject]]:
+        for piece in self._parts(page_down(start), page_up(end)):
+            if piece.pages is not None:
+                yield piece, piece.pages
+
+    def bring_in(self, address: int, length: int, access: int) -> None:
+        """Have pages there, and shown, that the kernel is about to touch.
+
+        Raises Absent: they are not there yet, and nothing was changed; MEMORY_FAILURE: they never will be.
+        """
+        if not self.managed or length == 0:
+            return
+        pieces = list(self._paged(address, address + length))
+        for piece, pages in pieces:
+            first, end = piece.page(piece.start), piece.page(piece.end)
+            if not pages.is_in(first, end - 1, access):
+                if pages.failure is not None:
+                    raise KernError(pages.failure)
+                raise Absent(pages, first, end - 1, access, end)
+        for piece, pages in pieces:
+            first, end = piece.page(piece.start), piece.page(piece.end)
+            pages.open(first, end - 1, access)
+            for start, last in list(pages.runs(first, end - 1, lambda page: page.rights)):
+                rights = pages.pages[start].rights & piece.protection
+                at = piece.start + (start - first) * PAGE
+                self._change(self.space.protect, at, (last + 1 - start) * PAGE, rights)
+        self.flush()
+
     # Out-of-line data
     def readable(self, address: int, length: int) -> None:
         """Raises INVALID_ADDRESS, PROTECTION_FAILURE."""
@@ -332,9 +501,10 @@ class VmMap:
     def copyin(self, address: int, length: int, destroy: bool) -> MemoryCopy | bytes:
         """What the range holds now, less than a page of it as bytes; ``destroy`` takes its pages out of the map.
 
-        Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR, RESOURCE_SHORTAGE.
+        Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR, RESOURCE_SHORTAGE, and Absent (see ``bring_in``).
         """
         self.readable(address, length)
+        self.bring_in(address, length, mach.VM_PROT_READ)
         try:
             copy = self._copy_out_of(address, length) if length >= PAGE else self.space.read(address, length)
         except Fault as fault:
@@ -360,7 +530,8 @@ class VmMap:
     def fork(self, child: AddressSpace) -> VmMap:
         """The map of a child whose space is a host fork of this one: what is not to be inherited is taken out."""
         inherited = VmMap(child)
-        if not self._regions or all(self._inherits_as_mapped(region) for region in self._regions):
+        inherited.pageable = self.pageable
+        if not self.managed and all(self._inherits_as_mapped(region) for region in self._regions):
             inherited._regions = [region.part(region.start, region.end) for region in self._regions]
             inherited._notes = list(self._notes)
             return inherited
@@ -369,13 +540,26 @@ class VmMap:
             if piece.inheritance == mach.VM_INHERIT_NONE:
                 inherited._change(child.unmap, piece.start, piece.end - piece.start)
                 continue
-            if not self._inherits_as_mapped(piece):
+            if piece.pages is not None:
+                inherited._inherit_pages(piece)
+            elif not self._inherits_as_mapped(piece):
                 copy = self._snapshot(piece)
                 piece.object, piece.offset, piece.shared = copy.object, 0, False
                 inherited._change(child.map, piece.start, piece.end - piece.start, piece.protection, False, copy.object, 0)
             inherited._insert(piece)
         inherited.flush()
         return inherited
+
+    def _inherit_pages(self, piece: Region) -> None:
+        """Show the same pages, or those of a copy."""
+        assert piece.pages is not None
+        size = piece.end - piece.start
+        if piece.inheritance != mach.VM_INHERIT_SHARE:
+            piece.pages = InternalObject(piece.pages.kernel, piece.pages)
+            piece.object, piece.shared = piece.pages.memory, False
+            self._change(self.space.map, piece.start, size, mach.VM_PROT_NONE, True, piece.object, piece.offset)
+        self.managed = True
+        piece.pages.attach(self, piece.offset + size)
 
     @staticmethod
     def _inherits_as_mapped(region: Region) -> bool:

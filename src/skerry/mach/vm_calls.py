@@ -1,6 +1,7 @@
 """The vm_* calls on a task's map.
 
 Addresses and sizes are bytes; a range means the pages that it touches. Every call raises KernError and changes nothing when it does.
+Those that touch what memory holds raise Absent, too, where a pager must bring it first: make the call again when it has come.
 
 Source: Mach 3 Kernel Interfaces, chapter 5.
 """
@@ -13,6 +14,8 @@ from typing import Final
 from skerry.abi import mach
 from skerry.abi.fault import Fault
 from skerry.mach.errors import KernError, KernReturn
+from skerry.mach.internal_object import InternalObject
+from skerry.mach.paged import LARGEST, PagedObject
 from skerry.mach.vm import CHUNK, COPY_LIMIT, Region, VmMap, page_up
 from skerry.machine import HostFile
 
@@ -45,17 +48,22 @@ def vm_map(
     address: int,
     size: int,
     anywhere: bool,
-    memory_object: HostFile | None,
+    memory_object: HostFile | PagedObject | None,
     offset: int,
     copy: bool,
     protection: int,
     max_protection: int,
     inheritance: int,
+    mask: int = 0,
 ) -> int:
     """Map ``memory_object`` from ``offset`` (None: zero memory), copy-on-write if ``copy``; where it is.
 
-    Raises INVALID_ARGUMENT (protection above the maximum, inheritance, offset not at a page), NO_SPACE, INVALID_ADDRESS, RESOURCE_SHORTAGE.
+    ``mask``: bits that the address must not have. Raises INVALID_ARGUMENT (protection above the maximum, inheritance, offset not at a page,
+    or beyond the largest), NO_SPACE, INVALID_ADDRESS, RESOURCE_SHORTAGE.
     """
+    pages = memory_object if isinstance(memory_object, PagedObject) else None
+    if pages is not None and (offset < 0 or offset + page_up(size) > LARGEST):
+        raise KernError(KernReturn.INVALID_ARGUMENT)
     if inheritance not in INHERITANCES or protection & ~max_protection or max_protection & ~mach.VM_PROT_ALL or offset % mach.PAGE_SIZE:
         raise KernError(KernReturn.INVALID_ARGUMENT)
     if size == 0:
@@ -63,14 +71,20 @@ def vm_map(
     if anywhere:
         if not 0 < size <= vm.space.limit:
             raise KernError(KernReturn.NO_SPACE)
-        start = vm.find_space(page_up(size))
+        start = vm.find_space(page_up(size), mask)
         end = start + page_up(size)
     else:
         start, end = vm.whole_pages(address, size)
-        if any(region.start < end and start < region.end for region in vm.regions):
+        if start & mask or any(region.start < end and start < region.end for region in vm.regions):
             raise KernError(KernReturn.NO_SPACE)
     shared = memory_object is not None and not copy
-    vm.enter(Region(start, end, protection, max_protection, mach.VM_INHERIT_COPY, shared, memory_object, offset))
+    if memory_object is None and vm.pageable is not None:
+        pages = InternalObject(vm.pageable)
+    elif pages is not None and copy:
+        pages = InternalObject(pages.kernel, pages)
+    backing = pages.memory if pages is not None else memory_object
+    assert not isinstance(backing, PagedObject)
+    vm.enter(Region(start, end, protection, max_protection, mach.VM_INHERIT_COPY, shared, backing, offset, pages))
     vm.set_inheritance(start, end, inheritance)
     return start
 
@@ -114,6 +128,7 @@ def vm_read(vm: VmMap, address: int, size: int) -> bytes:
 def vm_write(vm: VmMap, address: int, data: bytes) -> None:
     """Write to the range. Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR."""
     vm.writable(address, len(data))
+    vm.bring_in(address, len(data), mach.VM_PROT_WRITE)
     try:
         vm.space.write(address, data)
     except Fault as fault:
@@ -126,6 +141,8 @@ def vm_copy(vm: VmMap, source: int, size: int, target: int) -> None:
         raise KernError(KernReturn.RESOURCE_SHORTAGE)
     vm.readable(source, size)
     vm.writable(target, size)
+    vm.bring_in(source, size, mach.VM_PROT_READ)
+    vm.bring_in(target, size, mach.VM_PROT_WRITE)
     offsets = range(0, size, CHUNK)
     try:
         for offset in offsets if target <= source else reversed(offsets):
@@ -148,3 +165,20 @@ def vm_region(vm: VmMap, address: int) -> RegionInfo:
                 region.offset,
             )
     raise KernError(KernReturn.NO_SPACE)
+
+
+def vm_wire(vm: VmMap, address: int, size: int, access: int) -> None:
+    """Bring the pages in, so that accesses do not fault; VM_PROT_NONE: they may go out again.
+
+    The host may page them out all the same. Raises INVALID_ADDRESS (a hole), PROTECTION_FAILURE (above the protection), MEMORY_ERROR.
+    """
+    if size == 0:
+        return
+    start, end = vm.whole_pages(address, size)
+    if any(access & ~region.protection for region in vm.covering(start, end)):
+        raise KernError(KernReturn.PROTECTION_FAILURE)
+    try:
+        for at in range(start, end, CHUNK) if access & mach.VM_PROT_READ else ():
+            vm.space.read(at, min(CHUNK, end - at))
+    except Fault as fault:
+        raise KernError(KernReturn.MEMORY_ERROR) from fault

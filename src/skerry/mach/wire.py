@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from skerry.abi import mach, machmsg
 from skerry.mach import notify, right
-from skerry.mach.calls import BY_ID, BYTES, INT, NAME, NAMES, NATURAL, RIGHT, SENDS, Call, Kind, perform
+from skerry.mach.call import BYTES, INLINE, INT, MEMORY, NAME, NAMES, NATURAL, NATURALS, RIGHT, SENDS, Call, Kind, Later, perform
+from skerry.mach.calls import BY_ID
 from skerry.mach.errors import KernReturn
 from skerry.mach.message import Data, Item, Memory, Message, Rights
 from skerry.mach.port import Port
@@ -36,11 +37,25 @@ def serve(target: object, message: Message) -> None:
             code = error.code
         else:
             code, values = perform(call, target, arguments)
+            if values and isinstance(values[0], Later):
+                destroy_message(message)
+                values[0].wait(call, lambda code, values: _answer(call, message.id, reply, reply_kind, code, values))
+                return
             if code == KernReturn.SUCCESS:
                 results = [_packed(kind, value) for kind, value in zip(call.results, values, strict=True)]
     destroy_message(message)  # and what rights the call did not take over
+    _send_back(message.id, reply, reply_kind, code, results)
+
+
+def _answer(call: Call, id: int, reply: Port | None, kind: RightKind | None, code: int, values: tuple[Any, ...]) -> None:
+    """What a call that waited has come to."""
+    results = [] if code else [_packed(of, value) for of, value in zip(call.results, values, strict=True)]
+    _send_back(id, reply, kind, code, results)
+
+
+def _send_back(id: int, reply: Port | None, reply_kind: RightKind | None, code: int, results: list[Item]) -> None:
     if reply is not None and reply_kind in (RightKind.SEND, RightKind.SEND_ONCE):
-        _reply(message.id + mach.REPLY_ID, reply, reply_kind, code, results)
+        _reply(id + mach.REPLY_ID, reply, reply_kind, code, results)
     elif results:
         release(*(held for item in results if isinstance(item, Rights) for held in _held(item)))
 
@@ -96,7 +111,9 @@ def _check(kind: Kind, item: Item) -> None:
         fits = isinstance(item, Rights) and len(item.ports) == 1
     elif kind is SENDS:
         fits = isinstance(item, Rights) and item.kind is RightKind.SEND and all(port is not None for port in item.ports)
-    elif kind is BYTES:
+    elif kind is INLINE:
+        fits = isinstance(item, Data) and item.bits == 8
+    elif kind in (BYTES, MEMORY, NAMES, NATURALS):
         fits = isinstance(item, (Data, Memory))
     else:
         fits = isinstance(item, Data) and item.number == 1 and kind in WORDS and len(item.data) == WORDS[kind][1]
@@ -110,8 +127,10 @@ def _value(kind: Kind, item: Item) -> Any:
             return list(item.ports)
         return None if item.ports[0] is None else (item.kind, item.ports[0])
     if isinstance(item, Memory):
+        if kind is MEMORY:
+            return item.copy
         return item.copy if isinstance(item.copy, bytes) else item.copy.contents()
-    return item.data if kind is BYTES else struct.unpack(WORDS[kind][0], item.data)[0]
+    return struct.unpack(WORDS[kind][0], item.data)[0] if kind in WORDS else item.data
 
 
 def _packed(kind: Kind, value: Any) -> Item:
@@ -119,8 +138,12 @@ def _packed(kind: Kind, value: Any) -> Item:
         return Rights(value[0] if value is not None else RightKind.SEND, [value[1] if value is not None else None])
     if kind is SENDS:
         return Rights(RightKind.SEND, list(value), len(value) == 1)
-    if kind is BYTES:
+    if kind is INLINE:
+        return Data(mach.MSG_TYPE_CHAR, 8, len(value), value)
+    if kind in (BYTES, MEMORY):
         return Memory(mach.MSG_TYPE_BYTE, 8, len(value) if isinstance(value, bytes) else value.length, value)
+    if kind is NATURALS:
+        return Data(mach.MSG_TYPE_INTEGER_64, 64, len(value), struct.pack(f"<{len(value)}Q", *value))
     if kind is NAMES:
         return Memory(mach.MSG_TYPE_INTEGER_32, 32, len(value), struct.pack(f"<{len(value)}I", *value))
     word, size = WORDS[kind]

@@ -8,6 +8,7 @@ DEATH: int
 USER_LIMIT: int
 VDSO_BASE: int
 OFFSET_COUNT: int
+CHANNEL_SIZE: int
 
 Buffer = bytes | bytearray | memoryview
 

@@ -51,6 +51,7 @@ class Machine:
         self.apart = apart
         self.processors = len(os.sched_getaffinity(0))
         self._affinity = os.sched_getaffinity(0)
+        self.processor_numbers = sorted(self._affinity)  # of the host
         self.guest_processors = sorted(self._affinity)
         if self.processors > 1:  # the kernel on a core of its own, and spinning: no trap wakes a sleeping core
             first, *self.guest_processors = self.guest_processors
@@ -108,6 +109,12 @@ class Machine:
     def call_receiver(self) -> None:
         """Let the task that receives the traps know that there are messages for it."""
         self._host.call_receiver()
+
+    def placement(self) -> tuple[int, list[int], int]:
+        """Where the receiver of traps runs (-1: anywhere), where contexts run, and for how long it spins (µs)."""
+        if self.processors == 1:
+            return -1, self.guest_processors, 0
+        return self.server_processors[0], self.guest_processors, SPIN_MICROSECONDS
 
     @property
     def template(self) -> int:

@@ -86,3 +86,50 @@ def cpu_time(pid: int) -> int:
         return time.clock_gettime_ns(~pid << 3 | 2)  # its clock: clock_getcpuclockid(3)
     except OSError:
         return 0
+
+
+def load_averages() -> tuple[float, float, float]:
+    """Runnable threads of the host, averaged over 1, 5 and 15 minutes. Zeros where the host does not tell."""
+    try:
+        return os.getloadavg()
+    except OSError:
+        return 0.0, 0.0, 0.0
+
+
+def memory_events() -> dict[str, int]:
+    """The host's page counts and paging events since it started, by their names in /proc/vmstat."""
+    return {name: int(value) for name, value in (line.split() for line in Path("/proc/vmstat").read_text().splitlines())}
+
+
+def set_nice(pid: int, nice: int) -> bool:
+    """Give a host process a nice value; whether the host allows it."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+    except (PermissionError, ProcessLookupError):
+        return False
+    return True
+
+
+def bind(pid: int, processors: list[int]) -> bool:
+    """Let a host process run on these processors alone; whether the host allows it."""
+    try:
+        os.sched_setaffinity(pid, processors)
+    except OSError:
+        return False
+    return True
+
+
+def inner_number(pid: int) -> int:
+    """The number that a host process has in its own namespace. Raises OSError."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("NSpid:"):
+            return int(line.split()[-1])
+    raise OSError("the host does not tell the numbers of processes in namespaces")
+
+
+def process_state(pid: int) -> str:
+    """The letter of a host process's state (proc(5)); empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, cast
 
 from skerry.abi.fault import Fault
-from skerry.machine import _channel
+from skerry.machine import _channel, host
 from skerry.machine._host import Space
 from skerry.machine.hardware import Machine, MachineError
 from skerry.machine.memory import HostFile
@@ -24,24 +24,29 @@ from skerry.machine.space import _ANONYMOUS, _FIXED, _MMAP, _MPROTECT, _MUNMAP, 
 
 ANSWER_SECONDS: Final = 20  # a template that takes longer is broken
 SPIN_TICKS: Final = 200_000  # how long a task spins for an answer while it has its processor alone; about 80 µs
+STILL: Final = ("T", "t", "Z", "X", "")  # states of a process that does not run: stopped, ended, gone
 MAPPER_SECONDS: Final = 2  # one that takes longer is broken
+_DUP: Final = 32  # the mapper keeps the descriptor, and answers minus its number
 _MAPPING: Final = struct.Struct("<IIQQQI4x")  # struct mapping in native/channel.c
-_START: Final = "import sys; sys.path[:] = {path!r}; from skerry.machine.template import main; main({kernel}, {modules!r}, {processors!r})"
+_START: Final = (
+    "import sys; sys.path[:] = {path!r}; from skerry.machine.template import main; main({kernel}, {modules!r}, {processors!r}, {apart})"
+)
 
 
 class NativeProcess:
     """The host process of one native task. ``callback`` is called when it may have made a kernel call: look with ``channel.take``."""
 
-    def __init__(self, machine: Machine, callback: Callable[[], None]) -> None:
-        """A channel without a process. Raises OSError."""
+    def __init__(self, machine: Machine, callback: Callable[[], None], beside_kernel: bool = False) -> None:
+        """A channel without a process. ``beside_kernel``: it runs on the kernel's processor. Raises OSError."""
         self._machine = machine
         self.callback = callback
         self.pid = 0
         self.pidfd = -1
         self.alive = False
+        self.stopped = False
         self._bell = machine.add_bell(self)
         try:
-            spin = SPIN_TICKS if machine.processors > 1 else 0
+            spin = SPIN_TICKS if machine.processors > 1 and not beside_kernel else 0
             self.channel = _channel.make(machine.doorbell, self._bell, spin, len(machine.guest_processors), machine.apart)
             self.mapper, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
@@ -54,6 +59,21 @@ class NativeProcess:
         self.pid, self.pidfd = pid, pidfd
         self.alive = True
         self.theirs.close()
+
+    def stop(self) -> None:
+        """Have it stand still; it does when this returns. Its mapper stands still, too."""
+        self.stopped = True
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGSTOP)
+        while host.process_state(self.pid) not in STILL:
+            os.sched_yield()
+
+    def go(self) -> None:
+        """Undo ``stop``."""
+        if self.stopped:
+            self.stopped = False
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGCONT)
 
     def give_up(self) -> None:
         """End a process that does not do what it must; who watches ``pidfd`` sees it."""
@@ -107,6 +127,20 @@ class NativeSpace(AddressSpace):
     def protect(self, address: int, length: int, protection: int) -> None:
         self._call(_MPROTECT, address, length, protection)
 
+    def map_channel(self, address: int, length: int, descriptor: int, offset: int) -> None:
+        """Map a part of the channel of a space whose contexts the task serves."""
+        self._call(_MMAP, address, length, 3, _SHARED | _FIXED | _NORESERVE, offset, [descriptor])
+
+    def give(self, descriptor: int) -> int:
+        """Let the task have a descriptor of the same file; its number there. Raises OSError."""
+        try:
+            self._call(_DUP, self.FIRST, 1, descriptors=[descriptor])
+        except OSError as error:
+            if error.errno is not None and error.errno < 0:
+                return -error.errno
+            raise
+        raise OSError(errno.EBADF, "the task was given nothing")
+
     def flush(self) -> None:
         """Nothing is ever queued."""
 
@@ -128,6 +162,8 @@ class NativeSpace(AddressSpace):
             raise OSError(errno.EINVAL, "not in the range that the kernel maps")
         if not self.process.alive:
             raise OSError(errno.ESRCH, "the process is gone")
+        if self.process.stopped:
+            raise OSError(errno.EBUSY, "the process is stopped")
         try:
             socket.send_fds(self.process.mapper, [_MAPPING.pack(number, protection, address, length, offset, flags)], descriptors)
             answer = self.process.mapper.recv(4)
@@ -136,7 +172,7 @@ class NativeSpace(AddressSpace):
         if len(answer) != 4:
             self.process.give_up()
             raise OSError(errno.ESRCH, "the mapper does not answer")
-        error = int.from_bytes(answer, "little")
+        error = int.from_bytes(answer, "little", signed=True)
         if error:
             raise OSError(error, "mapping in a native task")
 
@@ -158,18 +194,24 @@ class Template:
     """The warm template process. A context manager: leaving it ends the template and every task that it has forked."""
 
     def __init__(self, machine: Machine, modules: Sequence[str]) -> None:
-        """Start it; ``modules`` are imported before anything is forked. Raises MachineError."""
+        """Start it; ``modules`` are imported before anything is forked. Raises MachineError.
+
+        Where a task is to serve programs (``Machine.apart``), all tasks live in the namespaces of the programs' processes.
+        """
         self._machine = machine
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         ours.settimeout(ANSWER_SECONDS)
+        self._processors = machine.server_processors if machine.apart else machine.guest_processors
         path = [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)]
-        program = _START.format(path=path, kernel=os.getpid(), modules=list(modules), processors=machine.guest_processors)
+        program = _START.format(path=path, kernel=os.getpid(), modules=list(modules), processors=self._processors, apart=machine.apart)
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
         ]
+        if machine.apart:
+            actions.append((os.POSIX_SPAWN_DUP2, machine.template, 4))
         try:
             self._pid = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", program], {}, file_actions=actions)
         finally:
@@ -179,14 +221,20 @@ class Template:
             raise MachineError("the template of native tasks does not start: what it said stands above")
 
     def spawn(
-        self, callback: Callable[[], None], entry: str, source: str | None = None, arguments: Sequence[str | int] = ()
+        self,
+        callback: Callable[[], None],
+        entry: str,
+        source: str | None = None,
+        arguments: Sequence[str | int] = (),
+        serves_unix: bool = False,
     ) -> NativeProcess:
-        """Fork a process that runs ``entry`` (see ``template``).
+        """Fork a process that runs ``entry`` (see ``template``). ``serves_unix``: it is given the contexts that the kernel makes.
 
         Raises OSError, ValueError (the image is over 1 MiB), MachineError (the template is gone).
         """
-        image = json.dumps({"entry": entry, "source": source, "arguments": list(arguments)}).encode()
-        process = NativeProcess(self._machine, callback)
+        place = self._machine.placement() if serves_unix else None
+        image = json.dumps({"entry": entry, "source": source, "arguments": list(arguments), "place": place}).encode()
+        process = NativeProcess(self._machine, callback, serves_unix)
         try:
             process.channel.put_image(image)
             socket.send_fds(self._socket, [b"fork"], [process.channel.descriptor, self._machine.doorbell, process.theirs.fileno()])

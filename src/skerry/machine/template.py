@@ -5,7 +5,8 @@ it forks anything. A task of it is behind the first wall, too, before any code o
 filter.
 
 An image is JSON: ``entry`` (``module:function`` of a module that the template has imported, or the name of a function in ``source``),
-``source`` (Python text, or null), ``arguments`` (a list). The function is called with the channel and the arguments.
+``source`` (Python text, or null), ``arguments`` (a list), ``place`` (null, or where a task runs that receives the traps of contexts). The
+function is called with the channel, what the traps come to if there is a place, and the arguments.
 """
 
 from __future__ import annotations
@@ -22,20 +23,26 @@ from typing import Any, Final
 
 from skerry.abi import mach
 from skerry.machine import _channel
+from skerry.machine._host import Machine
 
 MEMORY: Final = 4 << 30  # bytes of memory of its own that a task may have
 SOCKET: Final = 3  # the template's one descriptor
+PROCESS: Final = 4  # besides, until it has joined the namespaces of that process
 
 
-def main(kernel_pid: int, modules: list[str], processors: list[int]) -> None:
-    """Fork tasks until the kernel is gone."""
+def main(kernel_pid: int, modules: list[str], processors: list[int], apart: bool) -> None:
+    """Fork tasks until the kernel is gone. ``apart``: in the namespaces of the process that PROCESS stands for."""
     os.sched_setaffinity(0, processors)
-    os.closerange(SOCKET + 1, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
+    os.closerange(PROCESS + 1 if apart else PROCESS, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the host reaps them
     for name in modules:
         importlib.import_module(name)
-    _channel.isolate()
+    if apart:
+        _channel.join(PROCESS)
+        os.close(PROCESS)
+    else:
+        _channel.isolate()
     if not _channel.follow(kernel_pid):
         return
     gc.collect()
@@ -74,11 +81,15 @@ def _fork(kernel: socket.socket, channel: int, doorbell: int, mapper: int) -> No
 def _run(descriptor: int, doorbell: int, mapper: int) -> None:
     channel = _channel.attach(descriptor, doorbell)
     image = json.loads(channel.image())
-    _channel.confine(MEMORY, mapper, False)
+    contexts = []
+    if image["place"] is not None:
+        contexts.append(Machine(doorbell))
+        contexts[0].place(*image["place"])
+    _channel.confine(MEMORY, mapper, bool(contexts))
     gc.enable()
     words = ""
     try:
-        _entry(image)(channel, *image["arguments"])
+        _entry(image)(channel, *contexts, *image["arguments"])
     except SystemExit:
         pass
     except BaseException:

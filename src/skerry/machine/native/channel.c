@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -255,6 +256,38 @@ static PyObject *channel_trap(Channel *c, PyObject *args) {
   return PyLong_FromUnsignedLong(w->code);
 }
 
+/* ask(number, bytes) -> (code, bytes): a call that is no message, but takes and gives data */
+static PyObject *channel_ask(Channel *c, PyObject *const *args, Py_ssize_t count) {
+  if (count != 2 || !PyBytes_Check(args[1]) || PyBytes_GET_SIZE(args[1]) > MESSAGE_AREA)
+    return PyErr_Format(PyExc_TypeError, "ask(number, at most %d bytes)", MESSAGE_AREA);
+  long number = PyLong_AsLong(args[0]);
+  if (PyErr_Occurred() || !require_open(c))
+    return NULL;
+  struct words *w = words_of(c);
+  memcpy(c->area + REQUEST_OFFSET, PyBytes_AS_STRING(args[1]), PyBytes_GET_SIZE(args[1]));
+  w->send_size = PyBytes_GET_SIZE(args[1]);
+  w->number = number;
+  call(c);
+  return Py_BuildValue("(Iy#)", w->code, c->area + ANSWER_OFFSET, (Py_ssize_t)w->answer_size);
+}
+
+/* A touch of memory that is not there: the kernel may bring it. Only code of the task faults, never a call that is under way. */
+static Channel *own;
+
+static void on_fault(int Py_UNUSED(signo), siginfo_t *info, void *context) {
+  unsigned long error = ((ucontext_t *)context)->uc_mcontext.gregs[REG_ERR];
+  const uint64_t what[2] = {(uint64_t)info->si_addr, error & 16 ? PROT_EXEC : error & 2 ? PROT_WRITE : PROT_READ};
+  int saved = errno;
+  struct words *w = words_of(own);
+  memcpy(own->area + REQUEST_OFFSET, what, sizeof what);
+  w->send_size = sizeof what;
+  w->number = -98; /* TRAP_FAULT */
+  call(own);
+  if (w->code)
+    _exit(128 + SIGSEGV); /* the kernel has noted why */
+  errno = saved;
+}
+
 static PyObject *channel_clock(Channel *Py_UNUSED(c), PyObject *Py_UNUSED(ignored)) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -280,11 +313,13 @@ static PyMethodDef channel_methods[] = {
     {"image", (PyCFunction)channel_image, METH_NOARGS, "Task: what to run."},
     {"msg", (PyCFunction)(void (*)(void))channel_msg, METH_FASTCALL,
      "Task: msg(message or None, option, receive_size, receive_name, timeout, notify) -> (code, bytes)."},
+    {"ask", (PyCFunction)(void (*)(void))channel_ask, METH_FASTCALL, "Task: ask(number, bytes) -> (code, bytes)."},
     {"trap", (PyCFunction)channel_trap, METH_VARARGS, "Task: trap(number[, bytes]) -> result."},
     {NULL},
 };
 static PyMemberDef channel_members[] = {
     {"descriptor", T_INT, offsetof(Channel, descriptor), READONLY, "The kernel's descriptor of the memory."},
+    {"owes", T_BOOL, offsetof(Channel, owes), READONLY, "Whether a call has been taken and not answered."},
     {NULL},
 };
 
@@ -351,6 +386,7 @@ static PyObject *attach(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_DECREF(c);
     return NULL;
   }
+  own = c;
   return (PyObject *)c;
 }
 
@@ -584,6 +620,9 @@ static PyObject *confine(PyObject *Py_UNUSED(module), PyObject *args) {
                                                 : (struct sock_fprog){sizeof task_filter / sizeof *task_filter, (struct sock_filter *)task_filter};
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
+  struct sigaction faults = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+  if (own)
+    sigaction(SIGSEGV, &faults, NULL);
   if (dup2(socket, 0) < 0 || syscall(SYS_close_range, 1u, ~0u, 0u) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
       (serves_unix && keep_capabilities(0) < 0))
     return PyErr_SetFromErrno(PyExc_OSError);

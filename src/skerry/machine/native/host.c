@@ -39,7 +39,7 @@ PyMODINIT_FUNC PyInit__host(void) {
       PyModule_AddIntConstant(m, "SYSTEM_CALL", CAUSE_SYSTEM_CALL) < 0 || PyModule_AddIntConstant(m, "FAULT", CAUSE_FAULT) < 0 ||
       PyModule_AddIntConstant(m, "INTERRUPTION", CAUSE_INTERRUPTION) < 0 || PyModule_AddIntConstant(m, "DEATH", CAUSE_DEATH) < 0 ||
       PyModule_AddObject(m, "USER_LIMIT", PyLong_FromUnsignedLongLong(STUB_BASE)) < 0 ||
-      PyModule_AddIntConstant(m, "OFFSET_COUNT", OFFSET_COUNT) < 0 ||
+      PyModule_AddIntConstant(m, "OFFSET_COUNT", OFFSET_COUNT) < 0 || PyModule_AddIntConstant(m, "CHANNEL_SIZE", CHANNEL_SIZE) < 0 ||
       PyModule_AddObject(m, "VDSO_BASE", PyLong_FromUnsignedLongLong(VDSO_BASE)) < 0)
     return NULL;
   return m;

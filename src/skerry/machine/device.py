@@ -1,0 +1,108 @@
+"""The machine's devices for who is not in the kernel's process: which calls there are, and an object that makes them from afar.
+
+A device is an object of one of CLASSES; what may be called are its methods without underscore. What they take and give are the values of
+``skerry.abi.values``: numbers, bytes, tuples, other devices, and callbacks without arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Final
+
+from skerry.machine import _host, host
+from skerry.machine.hostnode import HostNode
+from skerry.machine.hosttree import HostTree
+from skerry.machine.layernode import LayerNode
+from skerry.machine.memory import HostFile, MemoryObject
+from skerry.machine.stream import Stream
+
+ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never changes, and goes along with the name
+    HostTree: (),
+    HostNode: ("writable",),
+    LayerNode: ("writable",),
+    Stream: ("is_terminal", "mode", "kind", "rdev"),
+    HostFile: (),
+    MemoryObject: (),
+}
+FACTS: Final[dict[str, Callable[[], Any]]] = {
+    fact.__name__: fact for fact in (host.memory_bytes, host.processor_facts, host.processor_time, host.load_averages, host.memory_events)
+}
+CHANNEL_SIZE: Final = _host.CHANNEL_SIZE
+CHANNEL_PARTS: Final = ((0x1000, 0xB000), (0x10000, CHANNEL_SIZE))  # of a channel, for who serves its contexts: not what its mapper obeys
+
+
+def is_device(target: object) -> bool:
+    """Whether ``target`` is a device."""
+    return type(target) in ATTRIBUTES
+
+
+def describe(target: object) -> tuple[Any, ...]:
+    """What goes along with a device's name: whether it is a file's contents, and the attributes."""
+    attributes = ATTRIBUTES[type(target)]
+    return isinstance(target, HostFile), tuple((name.encode(), getattr(target, name)) for name in attributes)
+
+
+def call(target: object, method: str, arguments: tuple[Any, ...]) -> Any:
+    """The result of a device's method. Raises OSError; ValueError for what is no method of a device, TypeError for wrong arguments."""
+    function = getattr(type(target), method, None)
+    if not is_device(target) or method.startswith("_") or not isinstance(function, FunctionType):
+        raise ValueError(f"no device has a method {method!r}")
+    return function(target, *arguments)
+
+
+class RemoteFile(HostFile):
+    """Contents of a file or of memory whose device is in the kernel. A descriptor to read and write them is fetched when needed."""
+
+    def __init__(self, name: int, fetch: Callable[[int], int], forget: Callable[[int], None]) -> None:
+        """``fetch`` gives the descriptor, ``forget`` gives up the name."""
+        self.name = name
+        self._fetch = fetch
+        self._forget = forget
+        self._own = -1
+
+    @property  # type: ignore[override]
+    def descriptor(self) -> int:
+        if self._own < 0:
+            self._own = self._fetch(self.name)
+        return self._own
+
+    def close(self) -> None:
+        if self._own >= 0:
+            os.close(self._own)
+            self._own = -1
+        if self.name:
+            name, self.name = self.name, 0
+            self._forget(name)
+
+
+class RemoteDevice:
+    """A device in the kernel. ``ask(name, method, arguments)`` makes a call and gives its result."""
+
+    def __init__(
+        self,
+        name: int,
+        attributes: tuple[tuple[bytes, Any], ...],
+        ask: Callable[[int, bytes, tuple[Any, ...]], Any],
+        forget: Callable[[int], None],
+    ) -> None:
+        self.name = name
+        self._ask = ask
+        self._forget = forget
+        for attribute, value in attributes:
+            setattr(self, attribute.decode(), value)
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        encoded = method.encode()
+
+        def call(*arguments: Any) -> Any:
+            return self._ask(self.name, encoded, arguments)
+
+        self.__dict__[method] = call
+        return call
+
+    def __del__(self) -> None:
+        self._forget(self.name)
