@@ -71,6 +71,11 @@ class Service:
             if error.code not in (mach.KERN_INVALID_NAME, mach.KERN_INVALID_RIGHT):
                 raise
 
+    def drop_receive(self, name: int) -> None:
+        """Give up a receive right: its port dies. Raises CallError."""
+        self._handlers.pop(name, None)
+        finish(self.kernel.mach_port_mod_refs(name, mach.MACH_PORT_RIGHT_RECEIVE, -1))
+
     def destroy(self, message: UserMessage) -> None:
         """Give up the rights that a received message carried in its body (mach_msg_destroy)."""
         for item in message.items or ():
@@ -79,7 +84,7 @@ class Service:
                     if name in (mach.MACH_PORT_NULL, mach.MACH_PORT_DEAD):
                         continue
                     if item.name == mach.MSG_TYPE_PORT_RECEIVE:
-                        finish(self.kernel.mach_port_mod_refs(name, mach.MACH_PORT_RIGHT_RECEIVE, -1))
+                        self.drop_receive(name)
                     else:
                         self.deallocate(name)
 
