@@ -89,6 +89,7 @@ def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPt
     now = platform.realtime()
     mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, devpts))
     mount(names.make_directory(b"/dev/pts", 0o755, now), devpts.root)
+    mount(names.make_directory(b"/dev/mqueue", 0o755, now), system.message_files.root)
     mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())
     mount(names.make_directory(b"/sys", 0o755, now), make_sys(platform, SYS))
     for number, (path, mode) in enumerate(IN_MEMORY, DEVICE + 3):

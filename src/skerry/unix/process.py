@@ -13,6 +13,7 @@ from skerry.unix.capabilities import of_user
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
+from skerry.unix.mq import MessageQueues as PosixQueues
 from skerry.unix.net.network import Network
 from skerry.unix.sysv.msg import MessageQueues
 from skerry.unix.sysv.sem import SemaphoreSets, Undo
@@ -227,6 +228,11 @@ class System:
     def shared_memory(self) -> MemoryFileSystem:
         """Where files without names live: memfd_create, System V shared memory."""
         return MemoryFileSystem(self.platform, 1, storage=self.limits.storage)
+
+    @cached_property
+    def message_files(self) -> PosixQueues:
+        """POSIX message queues, and their names."""
+        return PosixQueues(self)
 
     def new_pid(self) -> int:
         """A number that no process, thread, group or session has."""

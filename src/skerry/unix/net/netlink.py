@@ -117,6 +117,10 @@ class NetlinkSocket(Socket):
     def _message(self, kind: int, flags: int, sequence: int, body: bytes) -> bytes:
         return _HEADER.pack(_HEADER.size + len(body), kind, flags, sequence, self._port) + body + bytes(-len(body) % 4)
 
+    def deliver(self, data: bytes) -> None:
+        """A message of the kernel's own accord, if there is room for it."""
+        self._queue(data)
+
     def _queue(self, data: bytes) -> None:
         if data and self.incoming.size + len(data) + OVERHEAD <= self.receive_buffer:
             self.incoming.append(Segment(data, self.peer_address(), (), (0, 0, 0)))
