@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
-from skerry.machine.stream import Stream
 from skerry.options import Options, UserError
 from skerry.unix import sessions, signals
 from skerry.unix.console import make_stream
@@ -20,10 +19,9 @@ from skerry.unix.process import Credentials, Place, Process, System, Thread
 from skerry.unix.vfs import resolve
 
 if TYPE_CHECKING:
-    from skerry.machine import Machine
+    from skerry.devices import Devices
     from skerry.unix.files import OpenFile
     from skerry.unix.inode import Inode
-    from skerry.users import Identity
 
 NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
 NOT_FOUND: Final = 127
@@ -50,16 +48,17 @@ class StandardStreams:
             os.close(descriptor)
 
 
-def start(machine: Machine, system: System, options: Options, streams: StandardStreams, who: Identity) -> Thread:
+def start(devices: Devices, system: System, options: Options) -> Thread:
     """The first process's thread, about to run the program. Raises UserError."""
     space, user = system.platform.first_space()
+    who = devices.identity
     credentials = Credentials(who.uid, who.gid, who.groups)
     place = Place(system.root, system.root, 0o022)
     process = Process(system, system.new_pid(), None, Memory(space), FileTable(), place, credentials, signals.Actions())
     process.memory.run_limit = system.limits.memory
     system.first = process
     system.processes[process.pid] = process
-    _standard_streams(machine, process, streams)
+    _standard_streams(devices, process)
     thread = Thread(process, process.pid, user)
     user.owner = thread
     process.threads[process.pid] = thread
@@ -68,11 +67,11 @@ def start(machine: Machine, system: System, options: Options, streams: StandardS
     return thread
 
 
-def _standard_streams(machine: Machine, process: Process, streams: StandardStreams) -> None:
+def _standard_streams(devices: Devices, process: Process) -> None:
     system = process.system
     owner = (process.credentials.uid, process.credentials.gid)
-    for descriptor in streams.open:  # one that is closed is closed inside
-        stream = Stream(machine, descriptor)
+    for descriptor in devices.streams:  # one that is closed is closed inside
+        stream = devices.stream(descriptor)
         access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if descriptor else os.O_RDONLY
         device = StreamDevice(stream)
         file: OpenFile

@@ -6,10 +6,6 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
-from skerry.layer.store import Layer
-from skerry.machine.hostnode import HostNode
-from skerry.machine.hosttree import HostTree
-from skerry.machine.owners import AS_THEY_ARE, Owners
 from skerry.options import Bind, Options, UserError, Writes
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.cow import CowFileSystem
@@ -25,6 +21,7 @@ from skerry.unix.storage import Storage
 from skerry.unix.vfs import Namespace, mount
 
 if TYPE_CHECKING:
+    from skerry.devices import Devices, OpenLayer
     from skerry.unix.fs.devpts import DevPts
     from skerry.unix.process import System
     from skerry.unix.substrate import Platform
@@ -39,35 +36,23 @@ DEVPTS: Final = DEVICE + 9
 class Root:
     """The root file system, and the layer that keeps what is written there, if one was asked for."""
 
-    def __init__(self, platform: Platform, options: Options, storage: Storage | None, owners: Owners = AS_THEY_ARE) -> None:
+    def __init__(self, platform: Platform, devices: Devices, options: Options, storage: Storage | None) -> None:
         """``storage`` counts what is kept in memory. Raises UserError."""
-        self.layer: Layer | None = None
+        self.layer: OpenLayer | None = None
         if not options.upper:
-            fs = CowFileSystem(platform, DEVICE, _tree(options.root, "--root", owners), storage)
-            self.names = Namespace(fs.root())
+            self.names = Namespace(CowFileSystem(platform, DEVICE, _tree(devices, options.root, "--root"), storage).root())
             return
-        self._require_directory(options.root)
-        self.layer = layer = Layer.open("--upper", options.upper, options.root)
-        tree = _tree(options.root, "--root", owners, layer.path_below(options.root))
+        self.layer = layer = devices.layer()
+        tree = _tree(devices, options.root, "--root", layer.path_below)
         kept = Storage(options.disk, storage.tell) if options.disk and storage is not None else None
-        upper = UpperFileSystem(
-            platform, DEVICE, tree, LayerDevice(layer.part("upper", owners)), LayerDevice(layer.part("work", owners)), kept
-        )
+        fs = UpperFileSystem(platform, DEVICE, tree, LayerDevice(layer.upper), LayerDevice(layer.work), kept)
         try:
-            root = upper.root()
+            root = fs.root()
             if kept is not None:
                 count_all(root)
         except LinuxError as error:
             raise layer.error(os.strerror(error.errno), "it is damaged: give another directory") from error
         self.names = Namespace(root)
-
-    @staticmethod
-    def _require_directory(path: bytes) -> None:
-        """Before a layer is made for it."""
-        try:
-            os.close(os.open(path, os.O_PATH | os.O_DIRECTORY))
-        except OSError as error:
-            raise _not_a_directory("--root", path, error) from error
 
     def close(self) -> None:
         """Have the layer keep the last of it, and let others use it. Raises UserError."""
@@ -83,7 +68,7 @@ class Root:
             self.layer.close()
 
 
-def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPts, owners: Owners = AS_THEY_ARE) -> None:
+def mount_all(system: System, devices: Devices, names: Namespace, binds: list[Bind], devpts: DevPts) -> None:
     """Mount what belongs to every system, then ``binds``. Raises UserError."""
     platform = system.platform
     now = platform.realtime()
@@ -96,7 +81,7 @@ def mount_all(system: System, names: Namespace, binds: list[Bind], devpts: DevPt
         fs = MemoryFileSystem(platform, number, storage=system.limits.storage)
         mount(names.make_directory(path, 0o755, now), Directory(fs, fs.next_ino(), linux.S_IFDIR | mode, 0, 0, now))
     for number, bind in enumerate(binds, DEVICE + FIRST_BIND):
-        root = _bound(platform, number, bind, system.limits.storage, owners)
+        root = _bound(platform, devices, number, bind, system.limits.storage)
         try:
             mount(_mount_point(names, bind.place, now), root)
         except LinuxError as error:
@@ -112,19 +97,19 @@ def _mount_point(names: Namespace, path: bytes, now: int) -> Directory:
     return below if isinstance(below, Directory) and below.covered_by is found else found
 
 
-def _bound(platform: Platform, number: int, bind: Bind, storage: Storage | None, owners: Owners) -> Directory:
+def _bound(platform: Platform, devices: Devices, number: int, bind: Bind, storage: Storage | None) -> Directory:
     if bind.writes is Writes.LAYER:
-        return CowFileSystem(platform, number, _tree(bind.source, "--bind", owners), storage).root()
+        return CowFileSystem(platform, number, _tree(devices, bind.source, "--bind"), storage).root()
     try:
-        node = HostNode.directory(bind.source, bind.writes is Writes.THROUGH, owners)
+        node = devices.node(bind.source, bind.writes is Writes.THROUGH)
     except OSError as error:
         raise _not_a_directory("--bind", bind.source, error) from error
     return HostDirectoryFileSystem(platform, number, NodeDevice(node)).root()
 
 
-def _tree(path: bytes, option: str, owners: Owners, without: bytes = b"") -> TreeDevice:
+def _tree(devices: Devices, path: bytes, option: str, without: bytes = b"") -> TreeDevice:
     try:
-        return TreeDevice(HostTree(path, owners, without))
+        return TreeDevice(devices.tree(path, without))
     except OSError as error:
         raise _not_a_directory(option, path, error) from error
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from skerry.abi import linux
 from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach, pack_host
-from skerry.messages import say
 from skerry.options import Net, Options, Publish, UserError
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.network import DatagramDevice, ListenerDevice, NetworkDevice
@@ -17,7 +17,7 @@ from skerry.unix.net.publish import PublishedDatagrams, PublishedPort
 from skerry.unix.vfs import resolve
 
 if TYPE_CHECKING:
-    from skerry.machine import Machine
+    from skerry.devices import Devices
     from skerry.unix.process import System, Thread
 
 _REACH = {Net.NONE: Reach.NOTHING, Net.HOST: Reach.NETWORK, Net.HOST_AND_LOOPBACK: Reach.LOOPBACK}
@@ -25,15 +25,17 @@ _RESOLVER = b"/etc/resolv.conf"
 _MOST = 1 << 16  # bytes of it that are read
 
 
-def attach(machine: Machine, thread: Thread, options: Options) -> None:
+def attach(devices: Devices, thread: Thread, options: Options, say: Callable[[str], None]) -> None:
     """Give the system that ``thread`` is the first of the ways that were asked for. Raises UserError."""
+    if options.net is Net.NONE and not options.publish:
+        return
     system = thread.process.system
     servers = _name_servers(thread) if options.net is not Net.NONE else frozenset()
-    device = HostNetwork(machine, _REACH[options.net], servers)
+    device = devices.network(_REACH[options.net], servers)
     if options.net is not Net.NONE:
         system.network.outside = Outside(NetworkDevice(device))
     for publish in options.publish:
-        _publish(system, device, publish)
+        _publish(system, device, publish, say)
 
 
 def _name_servers(thread: Thread) -> frozenset[bytes]:
@@ -55,7 +57,7 @@ def _name_servers(thread: Thread) -> frozenset[bytes]:
     return frozenset(servers)
 
 
-def _publish(system: System, device: HostNetwork, publish: Publish) -> None:
+def _publish(system: System, device: HostNetwork, publish: Publish, say: Callable[[str], None]) -> None:
     try:
         if publish.datagrams:
             made: HostDatagrams | HostListener = device.published_datagrams(publish.host, publish.host_port)

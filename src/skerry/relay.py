@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
@@ -18,19 +19,16 @@ TYPED: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH) 
 
 
 class SignalRelay:
-    """While it is entered, signals to the command go inside: what is typed on the terminal to its foreground group, others to the first."""
+    """While it is entered, signals to the command are handed to ``deliver``, with their numbers."""
 
-    def __init__(self, machine: Machine, system: System) -> None:
+    def __init__(self, machine: Machine, has_terminal: bool, deliver: Callable[[int], None]) -> None:
         self._machine = machine
-        self._system = system
+        self._has_terminal = has_terminal
+        self._deliver = deliver
         self._caught: list[int] = []
 
     def __enter__(self) -> None:
-        numbers: tuple[signal.Signals, ...] = PASSED_ON
-        if self._system.console is not None:
-            numbers = (*PASSED_ON, signal.SIGTSTP)
-            if _can_be_continued():
-                self._system.on_stop = self._stop
+        numbers = (*PASSED_ON, signal.SIGTSTP) if self._has_terminal else PASSED_ON
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._old = {number: signal.signal(number, self._catch) for number in numbers}
         self._old_wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -52,32 +50,45 @@ class SignalRelay:
         os.read(self._reader, 4096)
         caught, self._caught = self._caught, []
         self._machine.watch(self._event)
-        system = self._system
-        console, first = system.console, system.first
         for number in caught:
-            group = console.foreground if console is not None and number in TYPED else 0
-            if number == signal.SIGHUP and console is not None:
-                sessions.hang_up(system, console)
-            elif group or first is not None:
-                sessions.signal_group(system, group or (first.pgid if first is not None else 0), number)
+            self._deliver(number)
 
-    def _stop(self) -> None:
-        """The first process was stopped: stop with it, and go on when the command is continued."""
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, handler)
-        system = self._system
-        if system.console is not None:
-            system.console.look()
-        system.loop.call_at(0, self._continue)
 
-    def _continue(self) -> None:
-        first = self._system.first
+def deliver(system: System, number: int) -> None:
+    """Let a signal to the command come inside: what is typed on the terminal to its foreground group, others to the first."""
+    console, first = system.console, system.first
+    group = console.foreground if console is not None and number in TYPED else 0
+    if number == signal.SIGHUP and console is not None:
+        sessions.hang_up(system, console)
+    elif group or first is not None:
+        sessions.signal_group(system, group or (first.pgid if first is not None else 0), number)
+
+
+def stop_command() -> None:
+    """Stop this process, as the terminal does; returns when it has been continued."""
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, handler)
+
+
+def stop_with(system: System, stop: Callable[[], None]) -> None:
+    """Whenever the first process is stopped, ``stop`` the command, and go on when it is continued."""
+
+    def go_on() -> None:
+        first = system.first
         if first is not None:
             signals.send(first, signals.SignalInfo(linux.SIGCONT))
 
+    def stopped() -> None:
+        stop()
+        if system.console is not None:
+            system.console.look()
+        system.loop.call_at(0, go_on)
 
-def _can_be_continued() -> bool:
+    system.on_stop = stopped
+
+
+def can_be_continued() -> bool:
     """Whether a shell watches over the command: job control (POSIX: its process group is not orphaned)."""
     parent = os.getppid()
     try:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from skerry.options import Options
 from skerry.unix.limits import Limits, MemoryLimit, ProcessorLimit, TaskLimit, TimeLimit
 from skerry.unix.storage import Storage
 
 if TYPE_CHECKING:
-    from skerry.unix.glue.mach import MachPlatform
+    from skerry.unix.substrate import Platform
+
+    class LimitedPlatform(Platform, Protocol):
+        """One of which programs can be shown less than there is."""
+
+        def show_processors(self, count: int) -> None:
+            """Have programs see so many."""
 
 
 class _Teller:
@@ -35,7 +41,7 @@ def size_text(size: int) -> str:
     return str(size)
 
 
-def make_limits(options: Options, platform: MachPlatform, say: Callable[[str], None]) -> Limits:
+def make_limits(options: Options, platform: LimitedPlatform, say: Callable[[str], None]) -> Limits:
     """Limits that are not yet watched. ``platform`` shows programs the memory and processors that they leave."""
     limits = Limits()
     if options.disk or options.memory:
@@ -44,7 +50,7 @@ def make_limits(options: Options, platform: MachPlatform, say: Callable[[str], N
         limits.storage = Storage(least, lambda: tell("no space for files (ENOSPC)"))
     if options.memory and limits.storage is not None:
         limits.memory = MemoryLimit(options.memory, limits.storage, _Teller(f"--memory {size_text(options.memory)}", say))
-        platform.memory_bytes = limits.memory.bytes
+        platform.memory_bytes = limits.memory.bytes  # type: ignore[method-assign]
     if options.processes:
         limits.tasks = TaskLimit(options.processes, _Teller(f"--pids {options.processes}", say))
     if options.timeout:

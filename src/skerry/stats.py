@@ -95,14 +95,16 @@ class Statistics:
         self._waited = 0
         self._loop: _MeasuredLoop | None = None
 
-    def measure(
-        self, machine: Machine, kernel: Kernel, system: System, calls: dict[int, Call], observers: tuple[Observer, ...]
-    ) -> MeasuredServer:
-        """The server to boot; the machine's waits are timed from now on."""
-        self._machine, self._kernel, self._system = machine, kernel, system
-        self._server = MeasuredServer(system, calls, observers)
-        machine.wait = self._timed(machine.wait)
-        return self._server
+    def measuring(self, machine: Machine, kernel: Kernel) -> Callable[..., MeasuredServer]:
+        """What makes the server to boot; the machine's waits are timed from then on."""
+
+        def make(system: System, calls: dict[int, Call], observers: tuple[Observer, ...]) -> MeasuredServer:
+            self._machine, self._kernel, self._system = machine, kernel, system
+            self._server = MeasuredServer(system, calls, observers)
+            machine.wait = self._timed(machine.wait)
+            return self._server
+
+        return make
 
     def measured(self, loop: Loop) -> Colocated:
         """The loop to run; the system has booted."""

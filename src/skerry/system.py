@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING
 
-from skerry import first, relay
+from skerry import first, relay, users
 from skerry.assembly import Assembly, exit_status
 from skerry.devices import OwnDevices
 from skerry.mach.kernel import Kernel
@@ -53,7 +53,9 @@ def _run_colocated(machine: Machine, options: Options, streams: list[int], stati
         statuses.append(status)
         kernel.halted = True
 
-    devices = OwnDevices(machine, streams)
+    owners, identity = users.who(options)
+    options = users.with_variables(options, identity)
+    devices = OwnDevices(machine, options, streams, owners, identity)
     assembly = Assembly(platform, devices, options, say, ended)
     if statistics is None:
         server = assembly.make_server([])

@@ -45,6 +45,7 @@ class Layer:
         ``option``: how the user gave it, for errors. Raises UserError.
         """
         if root is not None:
+            _require_directory(root)
             _make_directory(option, text)
         try:
             descriptor = os.open(text, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -183,6 +184,14 @@ class Layer:
                     os.unlink(name, dir_fd=descriptor)
         finally:
             os.close(descriptor)
+
+
+def _require_directory(root: bytes) -> None:
+    """Before a layer is made for it."""
+    try:
+        os.close(os.open(root, os.O_PATH | os.O_DIRECTORY))
+    except OSError as error:
+        raise UserError(f"--root {os.fsdecode(root)}: {error.strerror}: give a directory") from error
 
 
 def _make_directory(option: str, text: str) -> None:

@@ -1,0 +1,104 @@
+"""Unix with everything that the options of a run ask for, whatever kernel it is tied to."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from skerry import first, mounts, networks
+from skerry.devices import Devices
+from skerry.lib.coroutine import Loop
+from skerry.options import Options
+from skerry.run_limits import make_limits
+from skerry.unix.console import Console
+from skerry.unix.fs.devpts import DevPts
+from skerry.unix.glue.devices import StreamDevice
+from skerry.unix.process import System, Thread
+from skerry.unix.server import Server
+from skerry.unix.syscalls.table import BY_NUMBER
+
+if TYPE_CHECKING:
+    from skerry.run_limits import LimitedPlatform
+    from skerry.unix.observe import Observer
+    from skerry.unix.strace import Tracer
+
+COLLECT_AFTER: Final = 50_000  # new objects; bench gcc: collecting every 700, as by default, costs 2 % of the server's time
+LINGER: Final = 5_000_000_000  # ns that what was written to the network may take to be sent, when the system has ended
+
+
+class Assembly:
+    """One system and the program that it is for."""
+
+    def __init__(
+        self,
+        platform: LimitedPlatform,
+        devices: Devices,
+        options: Options,
+        say: Callable[[str], None],
+        ended: Callable[[int], None],
+    ) -> None:
+        """``say`` shows text to the user; ``ended`` is told the first process's wait status. Raises UserError."""
+        self.options = options
+        self._platform = platform
+        self._devices = devices
+        self._say = say
+        self.loop = Loop(platform.monotonic)
+        limits = make_limits(options, platform, say)
+        self._root = mounts.Root(platform, devices, options, limits.storage)
+        names = self._root.names
+        self.system = System(platform, names.root, self.loop)
+        self.system.limits = limits
+        self.system.hostname = devices.hostname
+        self.system.on_end = ended
+        self._tracer: Tracer | None = None
+        mounts.mount_all(self.system, devices, names, options.binds, self._terminals())
+
+    def make_server(self, observers: list[Observer], make: Callable[..., Server] | None = None) -> Server:
+        """The plain server, or one that is watched: who does not ask for it does not pay for it. ``make``: in place of ObservedServer."""
+        if self.options.strace:
+            from skerry.unix.strace import Tracer
+
+            self._tracer = Tracer(self._say, os.strerror)
+            observers = [self._tracer, *observers]
+            self.system.emulation = False
+        if make is not None:
+            return make(self.system, BY_NUMBER, tuple(observers))
+        if observers:
+            from skerry.unix.observe import ObservedServer
+
+            return ObservedServer(self.system, BY_NUMBER, tuple(observers))
+        return Server(self.system, BY_NUMBER)
+
+    def _terminals(self) -> DevPts:
+        """/dev/pts, with the user's terminal if one was given."""
+        devpts = DevPts(self.system, mounts.DEVPTS)
+        descriptor = self._devices.terminal
+        if descriptor is not None:
+            console = Console(self.loop, StreamDevice(self._devices.stream(descriptor)))
+            console.inode = devpts.add(0, console, self._devices.identity.uid)
+            self.system.console = console
+        return devpts
+
+    def start(self) -> Thread:
+        """The first thread of the program, which stands still. Raises UserError."""
+        thread = first.start(self._devices, self.system, self.options)
+        networks.attach(self._devices, thread, self.options, self._say)
+        if self._tracer is not None:
+            self._tracer.started(thread, len(self.options.environment))
+        gc.freeze()  # what exists now stays
+        gc.set_threshold(COLLECT_AFTER, 10, 10)
+        self.system.limits.watch(self.system)
+        return thread
+
+    def close(self) -> None:
+        """The first process has ended: what was sent leaves, what is to be kept is kept. Raises UserError."""
+        self.system.network.close(self._platform.monotonic() + LINGER)
+        self._root.close()
+        self._root.close()
+
+
+def exit_status(status: int) -> int:
+    """A wait status as a command's exit status."""
+    return 128 + (status & 0x7F) if status & 0x7F else status >> 8
