@@ -44,7 +44,7 @@ class LentOffset:
         return position
 
     def set(self, position: int) -> None:
-        """Move it from where ``get`` saw it; a seek of the program that came between counts as the later one."""
+        """Move it from where ``get`` saw it, which must be asked first; a seek of the program that came between counts as the later one."""
         self._space.move_offset(self._descriptor, self._seen, position)
 
     def recall(self) -> int:

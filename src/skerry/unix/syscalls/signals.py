@@ -166,9 +166,26 @@ def sys_rt_sigqueueinfo(thread: Thread, pid: int, signo: int, address: int) -> R
     (code,) = struct.unpack_from("<i", data, 8)
     if (code >= 0 or code == linux.SI_TKILL) and target is not thread.process:
         raise LinuxError(linux.EPERM)
+    if not may_signal(thread.process, target):
+        raise LinuxError(linux.EPERM)
     if signo >= signals.REALTIME and len(target.pending) >= signals.QUEUE_LIMIT:
         raise LinuxError(linux.EAGAIN)
     signals.send(target, signals.SignalInfo(_valid(signo), code, data[16:]))
+    return 0
+
+
+def sys_rt_tgsigqueueinfo(thread: Thread, pid: int, tid: int, signo: int, address: int) -> Result:
+    data = thread.process.memory.read(address, 128)
+    if c_int(pid) <= 0 or c_int(tid) <= 0:
+        raise LinuxError(linux.EINVAL)
+    (code,) = struct.unpack_from("<i", data, 8)
+    if (code >= 0 or code == linux.SI_TKILL) and c_int(tid) != thread.tid:
+        raise LinuxError(linux.EPERM)
+    target = _find_thread(thread, tid, pid)
+    signo = _valid(signo)
+    if signo >= signals.REALTIME and len(target.pending) >= signals.QUEUE_LIMIT:
+        raise LinuxError(linux.EAGAIN)
+    signals.send_to_thread(target, signals.SignalInfo(signo, code, data[16:]))
     return 0
 
 
