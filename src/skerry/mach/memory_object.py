@@ -143,6 +143,15 @@ class ManagedObject(PagedObject):
         copy.object.copy_from(self.memory, first * PAGE, 0, length)
         return copy
 
+    def called_copy(self, offset: int, size: int) -> ManagedObject:
+        """memory_object_copy: the pager makes the copy, and pages it. Bytes, whole pages. Raises RESOURCE_SHORTAGE."""
+        port = Port()
+        copy = ManagedObject(self.kernel, right.make_send(port))
+        new = Rights(RightKind.RECEIVE, [port])
+        self._send(mach.ID_MEMORY_OBJECT_COPY, self._control(), *naturals(offset, size), new)
+        copy.initialize()
+        return copy
+
     # The end
     def unused(self) -> None:
         """Keep it, if it may be cached; else terminate it."""

@@ -13,12 +13,15 @@ from typing import Final
 
 from skerry.abi import mach
 from skerry.abi.fault import Fault
+from skerry.mach import movable
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.internal_object import InternalObject
-from skerry.mach.paged import LARGEST, PagedObject
+from skerry.mach.memory_object import ManagedObject
+from skerry.mach.paged import LARGEST, Absent, PagedObject
 from skerry.mach.vm import CHUNK, COPY_LIMIT, Region, VmMap, page_up
 from skerry.machine import HostFile
 
+LAZY: Final = (mach.MEMORY_OBJECT_COPY_DELAY, mach.MEMORY_OBJECT_COPY_TEMPORARY)
 INHERITANCES: Final = (mach.VM_INHERIT_SHARE, mach.VM_INHERIT_COPY, mach.VM_INHERIT_NONE)
 
 
@@ -81,12 +84,32 @@ def vm_map(
     if memory_object is None and vm.pageable is not None:
         pages = InternalObject(vm.pageable)
     elif pages is not None and copy:
-        pages = InternalObject(pages.kernel, pages)
+        pages, offset = copy_of(pages, offset, page_up(size))
     backing = pages.memory if pages is not None else memory_object
     assert not isinstance(backing, PagedObject)
+    if backing is None and vm.moves:
+        backing = movable.allocate(vm, end - start)
+        shared = backing is not None
     vm.enter(Region(start, end, protection, max_protection, mach.VM_INHERIT_COPY, shared, backing, offset, pages))
     vm.set_inheritance(start, end, inheritance)
     return start
+
+
+def copy_of(pages: PagedObject, offset: int, size: int) -> tuple[PagedObject, int]:
+    """What holds what ``pages`` hold now, as their pager wants it (copy strategy), and where in it. Raises RESOURCE_SHORTAGE, Absent."""
+    if not isinstance(pages, ManagedObject) or not pages.ready or pages.copy_strategy in LAZY:
+        return InternalObject(pages.kernel, pages), offset
+    if pages.copy_strategy == mach.MEMORY_OBJECT_COPY_CALL and pages.alive:
+        return pages.called_copy(offset, size), 0
+    first, end = offset // mach.PAGE_SIZE, (offset + size) // mach.PAGE_SIZE
+    if not pages.is_in(first, end - 1, mach.VM_PROT_READ):
+        if pages.failure is not None:
+            raise KernError(pages.failure)
+        raise Absent(pages, first, end - 1, mach.VM_PROT_READ, end)
+    copy = InternalObject(pages.kernel, pages)
+    copy.extent = end
+    copy.supply_from(pages.memory, first, end - 1)
+    return copy, offset
 
 
 def vm_deallocate(vm: VmMap, address: int, size: int) -> None:
@@ -161,7 +184,7 @@ def vm_region(vm: VmMap, address: int) -> RegionInfo:
                 region.protection,
                 region.maximum,
                 region.inheritance,
-                region.shared,
+                region.shared and not movable.is_own(region),
                 region.offset,
             )
     raise KernError(KernReturn.NO_SPACE)
