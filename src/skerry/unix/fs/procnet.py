@@ -1,4 +1,4 @@
-"""/proc/net: the sockets and the one interface of the system, as netstat, ss and lsof read them.
+"""/proc/net: the sockets and the interfaces of the system, as netstat, ss and lsof read them.
 
 Source: proc(5); the columns are those of net/ipv4/tcp_ipv4.c, udp.c and net/unix/af_unix.c.
 """
@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import sockets
-from skerry.unix.net import interfaces
-from skerry.unix.net.addresses import ANY_4, ANY_6, LOOPBACK_6, Endpoint
+from skerry.unix.net.addresses import ANY_4, ANY_6, Endpoint, is_mapped
+from skerry.unix.net.interfaces import LOOPBACK, interfaces
 from skerry.unix.net.local import LocalConnection, LocalSocket
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def files(network: Network) -> dict[bytes, Callable[[], bytes]]:
     ports = {b"tcp": network.tcp, b"udp": network.udp, b"udplite": network.udplite}
     made: dict[bytes, Callable[[], bytes]] = {
         b"net/unix": lambda: _local(network.local_sockets),
-        b"net/dev": _devices,
-        b"net/route": lambda: b"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n",
-        b"net/if_inet6": lambda: b"%s %02x 80 10 80 %8s\n" % (LOOPBACK_6.hex().encode(), interfaces.INDEX, interfaces.NAME),
+        b"net/dev": lambda: _devices(network),
+        b"net/route": lambda: _routes(network),
+        b"net/if_inet6": lambda: _addresses(network),
     }
     for name, owner in ports.items():
         made[b"net/" + name] = partial(_inet, owner, sockets.AF_INET)
@@ -72,10 +72,31 @@ def _local(found: Iterable[LocalSocket]) -> bytes:
     return b"".join(lines)
 
 
-def _devices() -> bytes:
+def _devices(network: Network) -> bytes:
     """Nothing is counted: there are no packets."""
     return (
         "Inter-|   Receive                                                |  Transmit\n"
         " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
-        f"{interfaces.NAME.decode():>6}:" + " 0" * 16 + "\n"
+        + "".join(f"{each.name.decode():>6}:" + " 0" * 16 + "\n" for each in interfaces(network))
     ).encode()
+
+
+def _routes(network: Network) -> bytes:
+    """The way to everything, if there is one."""
+    lines = ["Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"]
+    lines += [
+        f"{each.name.decode()}\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0"
+        for each in interfaces(network)
+        if each is not LOOPBACK and each.host_4 is not None
+    ]
+    return "".join(f"{line.ljust(127)}\n" for line in lines).encode()
+
+
+def _addresses(network: Network) -> bytes:
+    """The IPv6 addresses: of scope host on lo, else global; permanent."""
+    return b"".join(
+        b"%s %02x %02x %02x 80 %8s\n" % (host.hex().encode(), each.number, prefix, 0x10 if each is LOOPBACK else 0, each.name)
+        for each in interfaces(network)
+        for host, prefix in each.addresses
+        if not is_mapped(host)
+    )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux, sockets
 from skerry.unix.errors import LinuxError
-from skerry.unix.net import interfaces
-from skerry.unix.net.addresses import LOOPBACK_6
+from skerry.unix.net.addresses import is_mapped
+from skerry.unix.net.interfaces import LOOPBACK, Interface, interfaces
 from skerry.unix.net.queue import OVERHEAD, PeerCredentials, Received, Segment
 from skerry.unix.net.socket import READABLE, WRITABLE, Destination, Socket
 
@@ -30,7 +30,15 @@ RTM_NEWLINK: Final = 16
 RTM_GETLINK: Final = 18
 RTM_NEWADDR: Final = 20
 RTM_GETADDR: Final = 22
+RTM_NEWROUTE: Final = 24
 RTM_GETROUTE: Final = 26
+_PERMANENT: Final = 0x80  # IFA_F_PERMANENT
+_SCOPE_UNIVERSE: Final = 0  # RT_SCOPE_*
+_SCOPE_LINK: Final = 253
+_SCOPE_HOST: Final = 254
+_TABLE_MAIN: Final = 254
+_PROTOCOL_KERNEL: Final = 2
+_UNICAST: Final = 1
 _SIZE: Final = 12  # of a struct sockaddr_nl
 
 
@@ -38,25 +46,66 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("<HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def _link() -> bytes:
-    """struct ifinfomsg and attributes (IFLA_*) of lo."""
-    body = struct.pack("<BxHiII", sockets.AF_UNSPEC, interfaces.HARDWARE, interfaces.INDEX, interfaces.FLAGS | 0x10000, 0)
-    body += _attribute(3, interfaces.NAME + b"\0") + _attribute(13, struct.pack("<I", interfaces.QUEUE))
-    body += _attribute(4, struct.pack("<I", interfaces.MTU))
-    return body + _attribute(1, bytes(6)) + _attribute(2, bytes(6))
+def _link(interface: Interface) -> bytes:
+    """struct ifinfomsg and attributes (IFLA_*)."""
+    body = struct.pack("<BxHiII", sockets.AF_UNSPEC, interface.hardware, interface.number, interface.flags | 0x10000, 0)
+    body += _attribute(3, interface.name + b"\0") + _attribute(13, struct.pack("<I", interface.queue))
+    body += _attribute(4, struct.pack("<I", interface.mtu))
+    if interface is LOOPBACK:
+        body += _attribute(1, bytes(6)) + _attribute(2, bytes(6))
+    return body
 
 
-def _addresses(family: int) -> list[bytes]:
-    """struct ifaddrmsg and attributes (IFA_*) of the addresses of a family, AF_UNSPEC meaning both."""
-    found = []
-    host = bytes((127, 0, 0, 1))
-    if family in (sockets.AF_UNSPEC, sockets.AF_INET):
-        label = _attribute(3, interfaces.NAME + b"\0")
-        head = struct.pack("<BBBBI", sockets.AF_INET, 8, 0x80, 254, interfaces.INDEX)
-        found.append(head + _attribute(1, host) + _attribute(2, host) + label)
-    if family in (sockets.AF_UNSPEC, sockets.AF_INET6):
-        found.append(struct.pack("<BBBBI", sockets.AF_INET6, 128, 0x80, 254, interfaces.INDEX) + _attribute(1, LOOPBACK_6))
-    return found
+def _asked(request: bytes, found: list[Interface]) -> list[Interface]:
+    """The interface that a request names by its number, or by its name."""
+    if len(request) < _HEADER.size + 16:
+        return []
+    index, at = struct.unpack_from("<i", request, _HEADER.size + 4)[0], _HEADER.size + 16
+    name = b""
+    while len(request) - at >= 4:
+        length, kind = struct.unpack_from("<HH", request, at)
+        if kind == 3 and length > 4:  # IFLA_IFNAME
+            name = request[at + 4 : at + length].split(b"\0", 1)[0]
+        at += max(4, (length + 3) & ~3)
+    return [each for each in found if (each.number == index if index > 0 else each.name == name)]
+
+
+def _addresses(family: int, found: list[Interface]) -> list[bytes]:
+    """struct ifaddrmsg and attributes (IFA_*) of the addresses of a family, AF_UNSPEC meaning both, those of IPv4 first."""
+    bodies: list[bytes] = []
+    for of in (sockets.AF_INET, sockets.AF_INET6):
+        if family not in (sockets.AF_UNSPEC, of):
+            continue
+        for interface in found:
+            scope = _SCOPE_HOST if interface is LOOPBACK else _SCOPE_UNIVERSE
+            for host, prefix in interface.addresses:
+                if is_mapped(host) != (of == sockets.AF_INET):
+                    continue
+                body = struct.pack("<BBBBI", of, prefix, _PERMANENT, scope, interface.number)
+                if of == sockets.AF_INET:
+                    body += _attribute(1, host[12:]) + _attribute(2, host[12:]) + _attribute(3, interface.name + b"\0")
+                else:
+                    body += _attribute(1, host)
+                bodies.append(body)
+    return bodies
+
+
+def _routes(family: int, found: list[Interface]) -> list[bytes]:
+    """struct rtmsg and attributes (RTA_*): what leads to everything, if something does."""
+    bodies: list[bytes] = []
+    for interface in found:
+        for host, _ in interface.addresses if interface is not LOOPBACK else ():
+            of = sockets.AF_INET if is_mapped(host) else sockets.AF_INET6
+            if family in (sockets.AF_UNSPEC, of):
+                head = struct.pack("<BBBBBBBBI", of, 0, 0, 0, _TABLE_MAIN, _PROTOCOL_KERNEL, _SCOPE_LINK, _UNICAST, 0)
+                source = host[12:] if of == sockets.AF_INET else host
+                bodies.append(
+                    head
+                    + _attribute(15, _TABLE_MAIN.to_bytes(4, "little"))
+                    + _attribute(4, struct.pack("<i", interface.number))
+                    + _attribute(7, source)
+                )
+    return bodies
 
 
 class NetlinkSocket(Socket):
@@ -99,17 +148,23 @@ class NetlinkSocket(Socket):
 
     def _answer(self, kind: int, flags: int, sequence: int, request: bytes) -> None:
         family = request[_HEADER.size] if len(request) > _HEADER.size else sockets.AF_UNSPEC
+        known = interfaces(self.system.network)
+        dump = flags & NLM_F_DUMP == NLM_F_DUMP
+        found: list[tuple[int, bytes]] = []
+        number = 0
         if kind == RTM_GETLINK:
-            found = [(RTM_NEWLINK, _link())]
-        elif kind == RTM_GETADDR and flags & NLM_F_DUMP:
-            found = [(RTM_NEWADDR, body) for body in _addresses(family)]
-        elif kind == RTM_GETROUTE and flags & NLM_F_DUMP:
-            found = []
+            found = [(RTM_NEWLINK, _link(each)) for each in (known if dump else _asked(request, known))]
+            number = 0 if found else -linux.ENODEV
+        elif kind == RTM_GETADDR and dump:
+            found = [(RTM_NEWADDR, body) for body in _addresses(family, known)]
+        elif kind == RTM_GETROUTE and dump:
+            found = [(RTM_NEWROUTE, body) for body in _routes(family, known)]
         else:
             number = -linux.EPERM if kind & 3 != 2 else -linux.EOPNOTSUPP
+        if number:
             self._queue(self._message(NLMSG_ERROR, 0, sequence, struct.pack("<i", number) + request[: _HEADER.size]))
             return
-        multiple = NLM_F_MULTI if flags & NLM_F_DUMP else 0
+        multiple = NLM_F_MULTI if dump else 0
         self._queue(b"".join(self._message(answer, multiple, sequence, body) for answer, body in found))
         if multiple:
             self._queue(self._message(NLMSG_DONE, NLM_F_MULTI, sequence, bytes(4)))

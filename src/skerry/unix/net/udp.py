@@ -12,7 +12,7 @@ from skerry.abi import linux, sockets
 from skerry.unix.errors import LinuxError
 from skerry.unix.net.addresses import Endpoint, is_any, is_mapped, pack_endpoint
 from skerry.unix.net.inet import InetSocket
-from skerry.unix.net.interfaces import INDEX
+from skerry.unix.net.interfaces import index_of
 from skerry.unix.net.queue import END, OVERHEAD, Packet, PeerCredentials, Received, Segment
 from skerry.unix.net.socket import READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, WRITABLE, Destination
 
@@ -157,16 +157,17 @@ class UdpSocket(InetSocket):
         found: list[tuple[int, int, bytes]] = []
         option = self.options.get
         host, hops, traffic_class = packet
+        index = index_of(self.system.network, host)
         if self.family == sockets.AF_INET6:
             if option((_IP6, sockets.IPV6_RECVPKTINFO)):
-                found.append((_IP6, sockets.IPV6_PKTINFO, host + struct.pack("<i", INDEX)))
+                found.append((_IP6, sockets.IPV6_PKTINFO, host + struct.pack("<i", index)))
             if option((_IP6, sockets.IPV6_RECVHOPLIMIT)):
                 found.append((_IP6, sockets.IPV6_HOPLIMIT, struct.pack("<i", hops)))
             if option((_IP6, sockets.IPV6_RECVTCLASS)):
                 found.append((_IP6, sockets.IPV6_TCLASS, struct.pack("<i", traffic_class)))
             return found
         if option((_IP, sockets.IP_PKTINFO)):
-            found.append((_IP, sockets.IP_PKTINFO, struct.pack("<i", INDEX) + host[12:] * 2))
+            found.append((_IP, sockets.IP_PKTINFO, struct.pack("<i", index) + host[12:] * 2))
         if option((_IP, sockets.IP_RECVTTL)):
             found.append((_IP, sockets.IP_TTL, struct.pack("<i", hops)))
         if option((_IP, sockets.IP_RECVTOS)):
