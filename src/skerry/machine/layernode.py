@@ -21,7 +21,8 @@ OPAQUE: Final = b"user.overlay.opaque"
 WHITEOUT: Final = b"user.overlay.whiteout"  # on an empty file: the other form, which others may have written
 OVERRIDE: Final = b"user.containers.override_stat"
 ORIGIN: Final = b"user.skerry.origin"
-RESERVED: Final = (b"user.overlay.", b"user.containers.", b"user.skerry.")  # names that programs may not use
+ATTRIBUTE: Final = b"user.skerry.attribute."  # and the name that a program gave it
+RESERVED: Final = (b"user.overlay.", b"user.containers.", b"user.skerry.")  # names of the layer's own
 RENAME_WHITEOUT: Final = 4  # linux/fs.h
 _PLACEHOLDERS: Final = {
     stat.S_IFIFO: b"pipe",
@@ -105,27 +106,17 @@ class LayerNode(HostNode):
         self._change()
         os.setxattr(self._link, ORIGIN, text)
 
-    # Extended attributes of programs
+    # Extended attributes of programs: any but an ordinary one is kept under a name of the layer's own
     def attributes(self) -> dict[bytes, bytes]:
-        """Those that programs have set; none where the host keeps none."""
-        if stat.S_IFMT(os.fstat(self.descriptor).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
-            return {}
-        names = [os.fsencode(name) for name in os.listxattr(self._link)]
-        return {name: os.getxattr(self._link, name) for name in names if name.startswith(b"user.") and not name.startswith(RESERVED)}
+        found = super().attributes()
+        plain = {name: value for name, value in found.items() if not name.startswith(RESERVED)}
+        return plain | {name[len(ATTRIBUTE) :]: value for name, value in found.items() if name.startswith(ATTRIBUTE)}
 
     def set_attribute(self, name: bytes, value: bytes) -> None:
-        """EPERM for a name that the layer uses itself, or that is not a user's."""
-        self._change()
-        if not name.startswith(b"user.") or name.startswith(RESERVED):
-            raise OSError(errno.EPERM, "a name of the layer's own")
-        os.setxattr(self._link, name, value)
+        super().set_attribute(_kept_name(name), value)
 
     def remove_attribute(self, name: bytes) -> None:
-        """The same errors; ENODATA if it is not there."""
-        self._change()
-        if not name.startswith(b"user.") or name.startswith(RESERVED):
-            raise OSError(errno.EPERM, "a name of the layer's own")
-        os.removexattr(self._link, name)
+        super().remove_attribute(_kept_name(name))
 
     def sync_all(self) -> None:
         """Have the whole file system that it is on reach the disk."""
@@ -177,6 +168,11 @@ class LayerNode(HostNode):
             if kind in (stat.S_IFCHR, stat.S_IFBLK):
                 text += b"-%d-%d" % (os.major(rdev), os.minor(rdev))
         os.setxattr(self._link, OVERRIDE, text)
+
+
+def _kept_name(name: bytes) -> bytes:
+    """What the layer calls a program's attribute."""
+    return name if name.startswith(b"user.") and not name.startswith(RESERVED) else ATTRIBUTE + name
 
 
 def _parse(text: bytes) -> tuple[int, int, int, int, int]:

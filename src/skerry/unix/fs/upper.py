@@ -86,7 +86,7 @@ class UpperFileSystem(CowFileSystem):
         inode.nlink, inode.rdev, inode.size, inode.atime, inode.mtime = count_of_links(attributes), rdev, size, atime, mtime
         if below is not None:
             inode.nlink += count_of_links(self.tree.stat(below))  # at least as many as there are
-        inode.xattrs = node.attributes() or None
+        inode.xattrs = node.attributes()
         if shared:
             inode.shared_as = (dev, ino)
             self.hard_links[dev, ino] = inode
@@ -185,6 +185,8 @@ class Kept(Inode):
         temporary = fs.temporary()
         try:
             node = self._copy(temporary)
+            for key, value in self.xattr_table().items():
+                node.set_attribute(key, value)
             node.change_times(self.atime, self.mtime)
             fs.work.rename(temporary, place, name, 0)
         except LinuxError:
@@ -205,6 +207,7 @@ class Kept(Inode):
         """The same, without a name."""
         temporary = self.fs.temporary()
         node = self._copy(temporary)
+        self.xattr_table()
         self.fs.work.unlink(temporary)
         return node
 

@@ -92,6 +92,11 @@ class UpperDirectory(Kept, CowDirectory):
             self._names()[name] = True
         child.placed(self, name)
 
+    def xattr_table(self) -> dict[bytes, bytes]:
+        if self.xattrs is None:
+            self.xattrs = {} if self.below is None else self.fs.tree.attributes(self.below)
+        return self.xattrs
+
     def load(self) -> None:
         if not self._complete:
             names = dict.fromkeys(name for name, _, _ in self.fs.tree.list(self.below)) if self.below is not None else {}
@@ -133,6 +138,8 @@ class UpperDirectory(Kept, CowDirectory):
         node = fs.work.make_directory(temporary, self.mode & 0o7777, self.uid, self.gid)
         if self.below is not None:
             node.set_origin(origin(fs.tree.stat(self.below)))
+        for key, value in self.xattr_table().items():
+            node.set_attribute(key, value)
         node.change_times(self.atime, self.mtime)
         fs.work.rename(temporary, place, self.name, 0)
         self.in_upper = True
@@ -174,7 +181,7 @@ class UpperDirectory(Kept, CowDirectory):
             child.rdev = rdev
         if taken:
             self._put(called, name, kind == linux.S_IFDIR)
-        child.in_upper = True
+        child.in_upper, child.xattrs = True, {}
         self._named(name, child)
         return child
 
@@ -197,6 +204,7 @@ class UpperDirectory(Kept, CowDirectory):
         if not isinstance(child, Directory):
             child.placed(self, name)
         self.now_keeps(name)
+        self.fs.changed.add(child)
 
     def _store(self, child: Inode) -> None:
         storage = self.fs.storage
@@ -212,7 +220,7 @@ class UpperDirectory(Kept, CowDirectory):
             fs.storage.require(NODE)
         node, file = fs.work.make_unnamed(mode & 0o7777, uid, gid)
         child = UpperFile(fs, fs.next_ino(), linux.S_IFREG | mode & 0o7777, uid, gid, now, b"", 0)
-        child.in_upper, child._held, child._nameless, child.nlink = True, node, file, 0
+        child.in_upper, child._held, child._nameless, child.nlink, child.xattrs = True, node, file, 0, {}
         self._store(child)
         return child
 
@@ -229,7 +237,7 @@ class UpperDirectory(Kept, CowDirectory):
         if taken:
             self._put(called, name, False)
         child = UpperSymlink(fs, fs.next_ino(), target, uid, gid, now)
-        child.in_upper = True
+        child.in_upper, child.xattrs = True, {}
         self._named(name, child)
         self._store(child)
         self._add(name, child, now)
