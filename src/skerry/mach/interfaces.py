@@ -1,7 +1,7 @@
 """The 140 interfaces of the manual by name, chapter by chapter: what `skerry calls --mach` prints and the reference is checked against.
 
-Requests are rows of ``calls.TABLE``; the traps, the messages of the kernel to others (upcalls) and what a library makes of a trap stand here.
-The six do_mach_notify_* of chapter 3, which are what a server makes of notifications, are listed and not counted.
+Requests are rows of ``calls.TABLE``; the traps, the messages of the kernel to others (upcalls) and what a library makes of a trap stand
+here. The six do_mach_notify_* of chapter 3, which are what a server makes of notifications, are listed and not counted.
 
 Source: Mach 3 Kernel Interfaces (Loepere, 1992), chapters 2 to 10.
 """
@@ -52,11 +52,12 @@ CHAPTERS: Final = {
     " memory_object_data_unlock memory_object_data_write memory_object_destroy memory_object_get_attributes memory_object_init"
     " memory_object_lock_completed memory_object_lock_request memory_object_ready memory_object_set_attributes"
     " memory_object_supply_completed memory_object_terminate vm_set_default_memory_manager",
-    "threads": "catch_exception_raise evc_wait exception_raise mach_sample_thread mach_thread_self swtch swtch_pri thread_abort thread_create"
-    " thread_depress_abort thread_get_special_port thread_get_state thread_info thread_max_priority thread_policy thread_priority"
-    " thread_resume thread_set_special_port thread_set_state thread_suspend thread_switch thread_terminate thread_wire",
-    "tasks": "mach_sample_task mach_task_self task_create task_get_emulation_vector task_get_special_port task_info task_priority task_resume"
-    " task_set_emulation task_set_emulation_vector task_set_special_port task_suspend task_terminate task_threads",
+    "threads": "catch_exception_raise evc_wait exception_raise mach_sample_thread mach_thread_self swtch swtch_pri thread_abort"
+    " thread_create thread_depress_abort thread_get_special_port thread_get_state thread_info thread_max_priority thread_policy"
+    " thread_priority thread_resume thread_set_special_port thread_set_state thread_suspend thread_switch thread_terminate thread_wire",
+    "tasks": "mach_sample_task mach_task_self task_create task_get_emulation_vector task_get_special_port task_info"
+    " task_priority task_resume task_set_emulation task_set_emulation_vector task_set_special_port task_suspend task_terminate"
+    " task_threads",
     "hosts": "host_adjust_time host_get_boot_info host_get_time host_info host_kernel_version host_reboot host_set_time mach_host_self",
     "processors": "host_processor_set_priv host_processor_sets host_processors processor_assign processor_control processor_exit"
     " processor_get_assignment processor_info processor_set_create processor_set_default processor_set_destroy processor_set_info"

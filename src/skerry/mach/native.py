@@ -65,6 +65,7 @@ class NativeTask(Task):
         self.process = template.spawn(self._rung, entry, source, arguments, serving is not None)
         space = NativeSpace(self.process)
         super().__init__(kernel, space, VmMap(space, space.FIRST), Emulation())
+        self.map.moves = True
         self._channel: Any = self.process.channel
         self._exchange = Exchange(self, self._channel, self._ended)
         self.thread = NativeThread(self)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach
 from skerry.abi.fault import Fault
+from skerry.mach import movable
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.internal_object import InternalObject
 from skerry.mach.paged import Absent, Page, PagedObject
@@ -106,10 +107,12 @@ def _allows(page: Page | None, rights: int, region: Region) -> bool:
 class MemoryCopy:
     """Out-of-line data on their way: pages that nobody writes any more."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, whole: MemoryObject | None = None, moved: bool = False) -> None:
+        """``whole``: what holds them; None: a new object. ``moved``: it is the receiver's alone. Raises RESOURCE_SHORTAGE."""
         self.length = length
+        self.moved = moved
         try:
-            self.object = MemoryObject(page_up(length))
+            self.object = MemoryObject(page_up(length)) if whole is None else whole
         except OSError as error:
             raise KernError(KernReturn.RESOURCE_SHORTAGE) from error
 
@@ -120,6 +123,8 @@ class MemoryCopy:
 
 class VmMap:
     """The regions of one address space."""
+
+    moves = False  # whether what is allocated can be moved to other tasks (``movable``)
 
     def __init__(self, space: AddressSpace, lowest: int = LOWEST) -> None:
         """``lowest``: no region is placed below."""
@@ -360,6 +365,12 @@ class VmMap:
                 copy.object.write(offset, data)
         return copy
 
+    def freeze(self, region: Region) -> None:
+        """Have a region's own object written no more: from now on the host copies the pages that are written. Raises RESOURCE_SHORTAGE."""
+        self._change(self.space.map, region.start, region.end - region.start, region.protection, False, region.object, region.offset)
+        region.shared = False
+        self.flush()
+
     def flush(self) -> None:
         """Have the queued changes made. Raises RESOURCE_SHORTAGE, TERMINATED (the space is gone)."""
         self._change(self.space.flush)
@@ -506,6 +517,9 @@ class VmMap:
         self.readable(address, length)
         self.bring_in(address, length, mach.VM_PROT_READ)
         try:
+            taken = movable.take(self, address, length, destroy) if self.moves and length >= PAGE else None
+            if taken is not None:
+                return MemoryCopy(length, *taken)
             copy = self._copy_out_of(address, length) if length >= PAGE else self.space.read(address, length)
         except Fault as fault:
             raise KernError(KernReturn.MEMORY_ERROR) from fault
@@ -518,7 +532,8 @@ class VmMap:
         size = page_up(length)
         start = self.find_space(size)
         backing = copy.object if isinstance(copy, MemoryCopy) else None
-        self.enter(Region(start, start + size, mach.VM_PROT_DEFAULT, mach.VM_PROT_ALL, mach.VM_INHERIT_COPY, False, backing, 0))
+        own = self.moves and isinstance(copy, MemoryCopy) and copy.moved
+        self.enter(Region(start, start + size, mach.VM_PROT_DEFAULT, mach.VM_PROT_ALL, mach.VM_INHERIT_COPY, own, backing, 0))
         if isinstance(copy, bytes):
             try:
                 self.space.write(start, copy)

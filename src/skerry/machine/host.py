@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Final
 
 monotonic = time.monotonic_ns
 realtime = time.time_ns
@@ -133,3 +134,16 @@ def process_state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
     except OSError:
         return ""
+
+
+_PRIVATE_PAGES: Final = bytes(bool(flags & 0xC0 and not flags & 0x20) for flags in range(256))  # present or swapped, and not a file's
+
+
+def has_private_pages(pid: int, address: int, length: int) -> bool:
+    """Whether a process has pages of its own in place of a memory object's, in whole pages of a private mapping. Raises OSError."""
+    descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+    try:
+        entries = os.pread(descriptor, length // 4096 * 8, address // 4096 * 8)
+    finally:
+        os.close(descriptor)
+    return len(entries) != length // 4096 * 8 or b"\1" in entries[7::8].translate(_PRIVATE_PAGES)

@@ -141,6 +141,13 @@ class NativeSpace(AddressSpace):
             raise
         raise OSError(errno.EBADF, "the task was given nothing")
 
+    def has_written(self, address: int, length: int) -> bool:
+        """Whether a private mapping of a memory object holds pages that its process has written."""
+        try:
+            return host.has_private_pages(self.process.pid, address, length)
+        except OSError:
+            return True
+
     def flush(self) -> None:
         """Nothing is ever queued."""
 

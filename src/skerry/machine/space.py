@@ -84,6 +84,10 @@ class AddressSpace:
         """Unmap everything below the stub."""
         self.host.call(_MUNMAP, 0, self.limit)
 
+    def has_written(self, address: int, length: int) -> bool:
+        """Whether a private mapping may hold pages that its process has written: yes, where nobody looks."""
+        return True
+
     def flush(self) -> None:
         """Have the queued changes made."""
         self.host.flush()

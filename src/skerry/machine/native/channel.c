@@ -435,6 +435,10 @@ static PyObject *isolate(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[3])),                                    \
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),                        \
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
+#define REFUSE_ALIASES /* 6 instructions: mremap of what the kernel has mapped, which would outlive the mapping; argument 0 is the address */     \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 5), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0]) + 4),                              \
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xFFFFF000), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x1000, 0, 1),                                     \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
 #define ALLOW_WITHOUT_EXEC(number) /* 6 instructions; argument 2 is the protection */                                                        \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[2])),                                      \
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),                                   \
@@ -449,6 +453,7 @@ static const struct sock_filter task_filter[] = {
     ALLOW(SYS_clock_gettime),
     ALLOW(SYS_clock_nanosleep),
     ALLOW(SYS_munmap),
+    REFUSE_ALIASES,
     ALLOW(SYS_mremap),
     ALLOW(SYS_madvise),
     ALLOW(SYS_brk),
@@ -483,6 +488,7 @@ static const struct sock_filter unix_filter[] = {
     ALLOW(SYS_clock_gettime),
     ALLOW(SYS_clock_nanosleep),
     ALLOW(SYS_munmap),
+    REFUSE_ALIASES,
     ALLOW(SYS_mremap),
     ALLOW(SYS_madvise),
     ALLOW(SYS_brk),
