@@ -11,7 +11,9 @@ A case counts if it passes natively. Those that fail inside are run once more by
 from __future__ import annotations
 
 import argparse
+import fcntl
 import fnmatch
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -26,7 +28,8 @@ RESULTS = Path(__file__).parents[3] / "build" / "suites" / "python"
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 SETS: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("modules.toml").read_text())
 SETS["all"] = SETS["core"] + SETS["further"]
-LIBRARY = Path("/usr/lib/python3.11/test")
+VERSION = Path(systems.PYTHON).resolve().name  # python3.11
+LIBRARY = Path("/usr/lib") / VERSION / "test"
 
 
 @dataclass(slots=True)
@@ -81,21 +84,30 @@ def installed(module: str) -> bool:
     return (LIBRARY / f"{module}.py").exists() or (LIBRARY / module).is_dir()
 
 
-def compare(module: str, limit: float, again: bool, only: Sequence[str]) -> Comparison:
+def alone(results: Path) -> bool:
+    """Whether no other comparison writes into the directory, until this process ends."""
+    results.mkdir(parents=True, exist_ok=True)
+    try:
+        fcntl.flock(os.open(results, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def compare(module: str, results: Path, limit: float, again: bool, only: Sequence[str]) -> Comparison:
     """Run one module on both systems. What fails inside runs a second time there, alone."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    stored = RESULTS / f"{module}.native.jsonl"
+    stored = results / f"{module}.native.jsonl"
     if again and stored.exists():
         native = systems.read(stored)
     else:
-        native = systems.run(systems.NATIVE, module, RESULTS / f"{module}{'.some' if only else ''}.native.jsonl", limit, only)
+        native = systems.run(systems.NATIVE, module, results / f"{module}{'.some' if only else ''}.native.jsonl", limit, only)
     if only:
         native = {name: case for name, case in native.items() if any(fnmatch.fnmatchcase(name, pattern) for pattern in only)}
-    inside = systems.run(systems.SKERRY, module, RESULTS / f"{module}.skerry.jsonl", limit, only)
+    inside = systems.run(systems.SKERRY, module, results / f"{module}.skerry.jsonl", limit, only)
     comparison = Comparison(module, native, inside)
     failed = [case.name for case in comparison.differing]
     if failed and not only:
-        repeated = systems.run(systems.SKERRY, module, RESULTS / f"{module}.again.jsonl", limit, failed)
+        repeated = systems.run(systems.SKERRY, module, results / f"{module}.again.jsonl", limit, failed)
         comparison.second = {name for name in failed if repeated.get(name, Case(name, "missing")).passed}
         inside |= {name: repeated[name] for name in failed if name in repeated}
     return comparison
@@ -104,7 +116,7 @@ def compare(module: str, limit: float, again: bool, only: Sequence[str]) -> Comp
 def report(comparison: Comparison, exceptions: Exceptions, verbose: bool) -> int:
     """Print what differs; the number of cases that are not listed."""
     if len(comparison.differing) > 1 and all(case.result == "missing" for case in comparison.differing):
-        print(f"{comparison.module}: no case ran inside; see {RESULTS / comparison.module}.skerry.log")
+        print(f"{comparison.module}: no case ran inside; see {comparison.module}.skerry.log among the results")
         return len(comparison.differing)
     unknown = 0
     for case in comparison.differing:
@@ -134,16 +146,25 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for one case (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="modules at a time (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="take the native results of last time, where there are any")
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where results and logs go (default: build/suites/python)"
+    )
     options = parser.parse_args()
     chosen = [name for word in options.modules or ["all"] for name in SETS.get(word, [word])]
     if missing := [name for name in chosen if not installed(name)]:
-        print(f"not installed: {', '.join(missing)}; install the Debian package libpython3.11-testsuite", file=sys.stderr)
+        print(f"not installed: {', '.join(missing)}; install the Debian package lib{VERSION}-testsuite", file=sys.stderr)
+        return 2
+
+    if not alone(options.results):
+        print(f"another comparison writes to {options.results}: wait for it, or name another place with --results", file=sys.stderr)
         return 2
 
     exceptions = Exceptions.read(EXCEPTIONS)
     rows: list[tuple[str, list[int]]] = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for comparison in pool.map(lambda name: compare(name, options.timeout, options.again, options.match), chosen):
+        for comparison in pool.map(
+            lambda name: compare(name, options.results.absolute(), options.timeout, options.again, options.match), chosen
+        ):
             unknown = report(comparison, exceptions, options.verbose)
             if not options.match:
                 for pattern in exceptions.obsolete(comparison):
