@@ -62,8 +62,8 @@ class RemoteFile(HostFile):
         self._forget = forget
         self._own = -1
 
-    @property  # type: ignore[override]
-    def descriptor(self) -> int:
+    @property
+    def descriptor(self) -> int:  # type: ignore[override]
         if self._own < 0:
             self._own = self._fetch(self.name)
         return self._own

@@ -1,0 +1,460 @@
+"""Unix as a user-level task of Mach: the same server, which reaches the kernel by traps (``abi.traps``) and programs by itself.
+
+Traps of programs come straight to this task: their channels are mapped here. Memory of programs is read and written here, too. What changes
+a program's space, makes one or ends one, and what a device does, is the kernel's; changes of a space are queued, and sent as one before the
+program goes on. Host and kernel errors become LinuxError here.
+
+Source: Golub et al. 1990; Härtig et al. 1997 for what a server in the programs' address spaces costs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from skerry.abi import linux, mach, traps, values
+from skerry.machine import host
+from skerry.machine._host import DEATH, FAULT, OFFSET_COUNT, SYSTEM_CALL, USER_LIMIT, Context, Machine, Space
+from skerry.machine.device import RemoteDevice, RemoteFile
+from skerry.unix import lifecycle
+from skerry.unix.errors import LinuxError
+from skerry.unix.glue.devices import FileDevice
+from skerry.unix.process import System
+from skerry.unix.server import Server
+from skerry.unix.substrate import MemoryObject, UserThread
+
+ERRORS: Final = {  # of kern_return_t, where the kernel has no errno to tell
+    mach.KERN_INVALID_ARGUMENT: linux.EINVAL,
+    mach.KERN_RESOURCE_SHORTAGE: linux.ENOMEM,
+    mach.KERN_NO_SPACE: linux.EMFILE,
+    mach.KERN_TERMINATED: linux.ESRCH,
+}
+MOST_CHANGES: Final = 1024  # queued
+
+
+class Channel(Protocol):
+    """The kernel's side (``lib.channel``)."""
+
+    def ask(self, number: int, data: bytes, /) -> tuple[int, bytes]: ...
+    def msg(
+        self, message: bytes | None, option: int, receive_size: int, receive_name: int, timeout: int, notify: int, /
+    ) -> tuple[int, bytes]: ...
+    def trap(self, number: int, data: bytes = ..., /) -> int: ...
+
+
+class KernelLink:
+    """Traps to the kernel, and its events."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._last_callback = 0
+        self.events = channel.trap(mach.TRAP_MACH_REPLY_PORT)
+        self.on_death: dict[int, Callable[[], None]] = {}  # by the address of the channel of a task's space
+        self.on_signal: Callable[[int, int], None] | None = None  # with its number, and who sent it or 0
+
+    def ask(self, number: int, *arguments: Any) -> Any:
+        """Make a trap. Raises OSError."""
+        code, data = self._channel.ask(number, values.pack(*arguments, name_of=_name_of, number_of=self._number_of))
+        while code == traps.MORE:
+            code, more = self._channel.ask(traps.TRAP_MORE, b"")
+            data += more
+        if code:
+            raise _error(code)
+        return values.unpack(data, self._object_of)[0]
+
+    def change(self, data: bytes) -> int:
+        """Change a task's memory: 0, or an errno."""
+        code, _ = self._channel.ask(traps.TRAP_CHANGE, data)
+        return 0 if code == 0 else _error(code).errno or linux.EINVAL
+
+    def device(self, name: int, method: bytes, arguments: tuple[Any, ...]) -> Any:
+        """Call a device. Raises OSError."""
+        return self.ask(traps.TRAP_DEVICE, RemoteName(name), method, *arguments)
+
+    def forget(self, name: int) -> None:
+        """A name is no longer needed."""
+        self._channel.ask(traps.TRAP_RELEASE, values.pack(name))
+
+    def descriptor(self, name: int) -> int:
+        """A descriptor of the contents of a file. Raises OSError."""
+        number: int = self.ask(traps.TRAP_DESCRIPTOR, RemoteName(name))
+        return number
+
+    def take_events(self) -> None:
+        """Do what the kernel's messages are for."""
+        while True:
+            option = mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT
+            code, message = self._channel.msg(None, option, 1024, self.events, 0, mach.MACH_PORT_NULL)
+            if code:
+                return
+            kind, number, value = traps.EVENT_WORDS.unpack(message[-traps.EVENT_WORDS.size :])
+            if kind == traps.EVENT_CALLBACK:
+                self._callbacks.pop(number)()
+            elif kind == traps.EVENT_DEATH:
+                self.on_death.pop(number, _nothing)()
+            elif kind == traps.EVENT_SIGNAL and self.on_signal is not None:
+                self.on_signal(number, value)
+
+    def _object_of(self, name: int, description: tuple[bool, Any]) -> Any:
+        is_file, attributes = description
+        if is_file:
+            return RemoteFile(name, self.descriptor, self.forget)
+        return RemoteDevice(name, attributes, self.device, self.forget)
+
+    def _number_of(self, callback: Callable[[], None]) -> int:
+        self._last_callback += 1
+        self._callbacks[self._last_callback] = callback
+        return self._last_callback
+
+
+class RemoteName:
+    """A name of a port of ours, to be sent as an object."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: int) -> None:
+        self.name = name
+
+
+def _name_of(target: Any) -> tuple[int, None]:
+    return target.name, None
+
+
+def _nothing() -> None:
+    pass
+
+
+def _error(code: int) -> OSError:
+    number = code & 0xFF if code & traps.ERRNO == traps.ERRNO else ERRORS.get(code, linux.EINVAL)
+    return OSError(number, f"the kernel says {code:#x}")
+
+
+class TaskFile(FileDevice):
+    """A file's contents, or memory, behind a name (:class:`skerry.unix.substrate.HostFile`)."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        self.file = file
+
+    @property
+    def descriptor(self) -> int:
+        try:
+            return self.file.descriptor
+        except OSError as error:
+            raise LinuxError(error.errno or linux.EIO) from None
+
+    @descriptor.setter
+    def descriptor(self, _value: int) -> None:
+        pass
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class TaskSpace:
+    """A program's memory (:class:`skerry.unix.substrate.UserSpace`)."""
+
+    def __init__(self, platform: TaskPlatform, bound: tuple[int, int, int, int, int, int]) -> None:
+        self.name, self._channel, self._pid, *first = bound
+        self._platform = platform
+        self._link = platform.link
+        self._changes: list[bytes] = []
+        self._kept: list[Any] = []  # what the queued changes refer to
+        space = platform.machine.adopt(self._channel, self._pid, self._send_changes)
+        self.host: Space = space
+        self.limit = USER_LIMIT
+        self.offsets = OFFSET_COUNT
+        self.read = space.read
+        self.read_into = space.read_into
+        self.write = space.write
+        self.read_string = space.read_string
+        self.offset = space.offset
+        self.move_offset = space.move_offset
+        self.lend_offset = space.lend_offset
+        self.recall_offset = space.recall_offset
+        self.parked: list[Context] = []  # contexts whose threads have ended, to be used again
+        self.threads: dict[TaskThread, None] = {}
+        self.first = TaskThread(self, space.adopt_context(*first))
+        self._link.on_death[self._channel] = self._died
+
+    @property
+    def contexts(self) -> int:
+        return self.host.contexts
+
+    # Changes
+    def _queue(self, kind: int, protection: int, shared: bool, name: int, address: int, length: int, third: int, fourth: int = 0) -> None:
+        if address < 0 or length <= 0 or address + length > self.limit:
+            raise LinuxError(linux.ENOMEM)
+        if len(self._changes) >= MOST_CHANGES:
+            self.flush()
+        self._changes.append(traps.CHANGE.pack(kind, protection, shared, name, address, length, third, fourth))
+        self.host.note_changes()
+
+    def _send_changes(self) -> int:
+        """The machine asks for it before the program's memory is touched or the program goes on: 0, or an errno."""
+        changes, self._changes = self._changes, []
+        kept, self._kept = self._kept, []
+        error = self._link.change(traps.NAME.pack(self.name) + b"".join(changes)) if changes else 0
+        del kept
+        return error
+
+    def map(self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int) -> None:
+        name = 0
+        if backing is not None:
+            assert isinstance(backing, TaskFile)
+            name = backing.file.name
+            self._kept.append(backing)
+        self._queue(traps.MAP, protection, shared, name, address, length, offset)
+
+    def unmap(self, address: int, length: int) -> None:
+        self._queue(traps.UNMAP, 0, False, 0, address, length, 0)
+
+    def protect(self, address: int, length: int, protection: int) -> None:
+        self._queue(traps.PROTECT, protection, False, 0, address, length, 0)
+
+    def advise(self, address: int, length: int, advice: int) -> None:
+        self._queue(traps.ADVISE, 0, False, 0, address, length, advice)
+
+    def move(self, address: int, length: int, new_address: int, new_length: int) -> None:
+        self._queue(traps.MOVE, 0, False, 0, address, length, new_address, new_length)
+
+    def flush(self) -> None:
+        self.host.flush()
+
+    def clear(self) -> None:
+        self._changes.clear()
+        self._kept.clear()
+        self._ask(traps.TRAP_CLEAR)
+
+    # Children
+    def _ask(self, number: int, *arguments: Any) -> Any:
+        try:
+            return self._link.ask(number, self, *arguments)
+        except OSError as error:
+            raise LinuxError(error.errno or linux.EAGAIN) from None
+
+    def fork(self, user: UserThread) -> tuple[TaskSpace, TaskThread]:
+        self.flush()
+        try:
+            child = TaskSpace(self._platform, self._link.ask(traps.TRAP_FORK, self))
+        except OSError as error:
+            raise LinuxError(linux.EAGAIN) from error
+        copy_state(user, child.first)
+        return child, child.first
+
+    def new_space(self) -> tuple[TaskSpace, TaskThread]:
+        return self._platform.first_space()
+
+    def new_thread(self, like: UserThread) -> TaskThread:
+        if self.parked:
+            thread = TaskThread(self, self.parked.pop())
+        else:
+            self.flush()
+            try:
+                thread = TaskThread(self, self.host.adopt_context(*self._link.ask(traps.TRAP_CONTEXT, self)))
+            except OSError as error:
+                raise LinuxError(linux.EAGAIN) from error
+        copy_state(like, thread)
+        return thread
+
+    # What it uses
+    def resident(self) -> int:
+        return int(self._usage(traps.RESIDENT))
+
+    def usage(self) -> tuple[int, int, int, int, int]:
+        used: tuple[int, int, int, int, int] = self._usage(traps.USAGE)
+        return used
+
+    def private_bytes(self) -> int:
+        return int(self._usage(traps.PRIVATE))
+
+    def proportional_bytes(self) -> tuple[int, int]:
+        shares: tuple[int, int] = self._usage(traps.PROPORTIONAL)
+        return shares
+
+    def _usage(self, which: int) -> Any:
+        try:
+            return self._link.ask(traps.TRAP_USAGE, self, which)
+        except OSError:  # it has ended
+            return {traps.USAGE: (0, 0, 0, 0, 0), traps.PROPORTIONAL: (0, 0)}.get(which, 0)
+
+    def cpu_time(self) -> int:
+        return host.cpu_time(self._pid)
+
+    # The end
+    def destroy(self) -> None:
+        self._abandon()
+        self._changes.clear()
+        self._kept.clear()
+        with contextlib.suppress(OSError):  # the kernel has ended it already
+            self._link.ask(traps.TRAP_END, self)
+
+    def _abandon(self) -> None:
+        self._link.on_death.pop(self._channel, None)
+        for thread in self.threads:
+            thread.context.owner = None
+        self.threads.clear()
+        self.host.abandon()
+
+    def _died(self) -> None:
+        """The host process is gone."""
+        threads = list(self.threads)
+        self._abandon()
+        self._platform.ended(threads)
+
+
+class TaskThread:
+    """A thread of a program (:class:`skerry.unix.substrate.UserThread`)."""
+
+    def __init__(self, space: TaskSpace, context: Context) -> None:
+        self.space = space
+        self.context = context
+        self.owner: Any = None
+        self.get = context.get
+        self.set = context.set
+        self.registers = context.registers
+        self.set_registers = context.set_registers
+        self.xstate = context.xstate
+        self.set_xstate = context.set_xstate
+        self.reset_xstate = context.reset_xstate
+        self.resume = context.resume
+        self.resume_with = context.resume_with
+        self.interrupt = context.interrupt
+        self.set_identity = context.set_identity
+        self.call: Callable[..., Any] = context.call
+        context.owner = self
+        space.threads[self] = None
+
+    @property
+    def fs_base(self) -> int:
+        return self.context.fs_base
+
+    @fs_base.setter
+    def fs_base(self, base: int) -> None:
+        self.context.fs_base = base
+
+    @property
+    def gs_base(self) -> int:
+        return self.context.gs_base
+
+    @gs_base.setter
+    def gs_base(self, base: int) -> None:
+        self.context.gs_base = base
+
+    def terminate(self) -> None:
+        context = self.context
+        if context.owner is not self:
+            return
+        del self.space.threads[self]
+        if context.running and context.arrived:
+            context.owner = _Remains(self.space.parked)
+            context.interrupt()
+        else:
+            context.recall()
+            context.owner = None
+            self.space.parked.append(context)
+
+
+class _Remains:
+    """What is left of a thread that ran when it was terminated: its context comes in once more, and is kept."""
+
+    def __init__(self, parked: list[Context]) -> None:
+        self.parked = parked
+
+
+def copy_state(source: UserThread, target: TaskThread) -> None:
+    """Registers, vector state and bases of one thread to another."""
+    target.set_registers(source.registers())
+    target.set_xstate(source.xstate())
+    target.fs_base, target.gs_base = source.fs_base, source.gs_base
+
+
+class TaskPlatform:
+    """The rest of what Unix needs (:class:`skerry.unix.substrate.Platform`)."""
+
+    def __init__(self, link: KernelLink, machine: Machine, processors: int, clock_page: int) -> None:
+        self.link = link
+        self.machine = machine
+        self._processors = processors
+        self._clock_page = clock_page
+        self.system: System | None = None
+        self.monotonic = host.monotonic
+        self.realtime = host.realtime
+        self.random = host.random
+        self.pause = host.pause
+
+    def new_memory_object(self, size: int) -> TaskFile:
+        try:
+            return TaskFile(self.link.ask(traps.TRAP_OBJECT, size))
+        except OSError as error:
+            raise LinuxError(linux.ENOMEM) from error
+
+    def __getattr__(self, fact: str) -> Callable[[], Any]:
+        """A fact that the kernel knows of the host, by its name (memory_bytes, processor_time, ...)."""
+        if fact.startswith("_"):
+            raise AttributeError(fact)
+        encoded = fact.encode()
+        return lambda: self.link.ask(traps.TRAP_HOST, encoded)
+
+    def processors(self) -> int:
+        return self._processors
+
+    def show_processors(self, count: int) -> None:
+        """Have programs see so many."""
+        self._processors = count
+
+    def first_space(self) -> tuple[TaskSpace, TaskThread]:
+        try:
+            space = TaskSpace(self, self.link.ask(traps.TRAP_FIRST_SPACE))
+        except OSError as error:
+            raise LinuxError(linux.EAGAIN) from error
+        return space, space.first
+
+    def clock_page(self) -> int:
+        return self._clock_page
+
+    def ended(self, threads: list[TaskThread]) -> None:
+        """The space of these threads is gone: so are the processes that they belong to."""
+        for process in {thread.owner.process for thread in threads if thread.owner is not None}:
+            lifecycle.end_process(process, linux.SIGKILL)
+
+
+class RunLoop:
+    """Serves traps and events until ``halted``."""
+
+    def __init__(self, platform: TaskPlatform) -> None:
+        self._platform = platform
+        self.halted = False
+
+    def run(self, server: Server, loop: Any) -> None:
+        """``loop``: the server's activities (``lib.coroutine.Loop``)."""
+        wait = self._platform.machine.wait
+        system_call = SYSTEM_CALL
+        loop.run_ready()
+        while not self.halted:
+            trap = wait(loop.next_deadline())
+            if trap.__class__ is Context:
+                thread = trap.owner
+                if thread.__class__ is TaskThread:
+                    if trap.cause == system_call:
+                        server.system_call(thread, trap.number)
+                    else:
+                        self._other_trap(server, thread)
+                elif thread is not None:
+                    trap.owner = None
+                    thread.parked.append(trap)
+            elif trap is True:
+                self._platform.link.take_events()
+            loop.run_ready()
+
+    @staticmethod
+    def _other_trap(server: Server, thread: TaskThread) -> None:
+        context = thread.context
+        if context.cause == FAULT:
+            server.fault(thread, context.signo, context.code, context.address)
+        elif context.cause == DEATH:  # nonsense in its pages
+            thread.space._died()
+            thread.space.destroy()
+        else:
+            server.interruption(thread)
