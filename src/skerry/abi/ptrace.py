@@ -71,5 +71,5 @@ NT_PRFPREG: Final = 2
 NT_X86_XSTATE: Final = 0x202
 AUDIT_ARCH_X86_64: Final = 0xC000003E
 
-USER_SIZE: Final = 912  # struct user
+USER_SIZE: Final = 928  # struct user, as the kernel has it
 DEBUG_REGISTERS: Final = 848  # offset in it of the eight debug registers

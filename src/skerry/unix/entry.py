@@ -17,7 +17,7 @@ from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import lifecycle, signals
 from skerry.unix.errors import LinuxError
-from skerry.unix.ptrace_registers import ERESTARTSYS
+from skerry.unix.ptrace_registers import ERESTARTSYS, RESTARTS
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -28,10 +28,6 @@ _WORD: Final = (1 << 64) - 1
 _STOPPED: Final = 0x7F
 EXECS: Final = (59, 322)  # execve, execveat
 EXITS: Final = (60, 231)  # exit, exit_group
-_RESTARTS: Final = {  # what RAX shows of a call that was broken off, where it is not ERESTARTSYS: ERESTARTNOHAND, ERESTART_RESTARTBLOCK
-    **dict.fromkeys((23, 34, 130, 270, 271), 514),  # select, pause, rt_sigsuspend, pselect6, ppoll
-    **dict.fromkeys((7, 35, 230), 516),  # poll, nanosleep, clock_nanosleep
-}
 
 
 class _Diverted(Handlers):
@@ -94,7 +90,7 @@ async def _traced(thread: Thread, tracee: Tracee) -> int | None:
         except Fault:
             result = -linux.EFAULT
         except Interrupted as error:
-            result, interrupted = -_RESTARTS.get(number, ERESTARTSYS), error
+            result, interrupted = -RESTARTS.get(number, ERESTARTSYS), error
     if result is None or thread.dead:
         return None
     thread.user.set(reg.RAX, result & _WORD)
@@ -122,10 +118,10 @@ async def _after(thread: Thread, tracee: Tracee, number: int, result: int, tid: 
             thread.pending.append(signals.SignalInfo(linux.SIGTRAP, linux.SI_USER, thread.process.pid.to_bytes(4, "little") + bytes(4)))
     if tracee.child is None:
         return
-    (event, child), tracee.child = tracee.child, None
+    (event, child, waits), tracee.child = tracee.child, None
     if event:
         await tracee.event(event, child.tid)
-    if child.process.parent_waits is not None:
+    if waits:
         while child.process.parent_waits is not None:
             try:
                 await child.process.parent_waits.wait()

@@ -120,9 +120,7 @@ class Process:
         self.limits: dict[int, tuple[int, int]] = dict(parent.limits) if parent else {}
         self.executable: Inode | None = parent.executable if parent else None
         self.executable_path: bytes = parent.executable_path if parent else b""
-        self.strings: tuple[int, int, int] = (
-            parent.strings if parent else (0, 0, 0)
-        )  # where its arguments begin, end, its environment ends
+        self.strings: tuple[int, int, int] = parent.strings if parent else (0, 0, 0)  # where its arguments begin, end, its environment ends
         self.auxiliary: bytes = parent.auxiliary if parent else b""  # the auxiliary vector of its program
         self.exit_signal = linux.SIGCHLD
         self.exit_status: int | None = None  # as wait4 says it, once dead
@@ -180,6 +178,8 @@ class Thread:
         self.call = -1  # the number of the system call that it is in; -1: none, or not to be restarted
         self.restart = False  # that call was broken off and may be made again
         self.restarts_always = False  # and is made again whatever the signal's handler says
+        self.restarts_unhandled = False  # and is made again if no handler runs, and only then
+        self.kept_deadline = 0  # of a sleep that was broken off and is made again (ns, monotonic)
         self.in_server = True  # its registers are ours; False: the program runs
         self.mask = 0  # blocked signals, bit n-1 for signal n
         self.saved_mask: int | None = None  # what sigsuspend and ppoll put back

@@ -24,7 +24,7 @@ from skerry.abi import ptrace as pt
 from skerry.abi import registers as reg
 from skerry.lib.coroutine import Activity, Interrupted, WaitQueue
 from skerry.unix import entry, lifecycle, signals
-from skerry.unix.ptrace_registers import TRAP_FLAG
+from skerry.unix.ptrace_registers import RESTARTS, TRAP_FLAG
 from skerry.unix.ptrace_watch import STEP, DebugRegisters
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class Stop:
     """Why a thread stands still: as a wait status, and the signal behind it (None: a group stop, which has none)."""
 
     __slots__ = ("at", "info", "reported", "status")
+
+    @property
+    def marked(self) -> bool:
+        """Whether it tells a system call from a signal (PTRACE_O_TRACESYSGOOD, or an event)."""
+        return bool(self.status >> 8 & 0x80 or self.status >> 16)
 
     def __init__(self, status: int, info: SignalInfo | None, at: int) -> None:
         self.status = status
@@ -73,7 +78,7 @@ class Tracee:
         self.listening = False  # PTRACE_LISTEN
         self.ended: int | None = None  # wait status of the thread's end, for the tracer
         self.debug = DebugRegisters()
-        self.child: tuple[int, Thread] | None = None  # event and thread of the clone call that it is in
+        self.child: tuple[int, Thread, bool] | None = None  # of the clone call that it is in: event, thread, and whether it waits for it
         self._armed = False  # its trap flag is ours
         self._go = WaitQueue()
         self._returning = False
@@ -148,6 +153,14 @@ class Tracee:
     def wants_back(self) -> bool:
         """Whether something is to be done before the program goes on: a call of it must not wait."""
         return self.trap_wanted or signals.has_pending(self.thread) or bool(self.thread.process.stopped and not self.seen_stop)
+
+    def broken_off(self) -> None:
+        """The call that it was in was interrupted: what becomes of it, and that it goes back by way of its stops."""
+        thread = self.thread
+        if thread.call in RESTARTS:
+            thread.restart = thread.restarts_unhandled = True
+        elif not thread.restart and thread.saved_mask is None:
+            thread.saved_mask = thread.mask  # put back as it is
 
     # Going back to the program
     def come_back(self) -> None:
@@ -308,7 +321,7 @@ def cloned(parent: Thread, child: Thread, flags: int, exit_signal: int) -> None:
     else:
         event = pt.EVENT_CLONE if exit_signal != linux.SIGCHLD else pt.EVENT_FORK
     wanted = bool(tracee.options & _EVENT_OPTIONS[event]) and not flags & linux.CLONE_UNTRACED
-    tracee.child = event if wanted else 0, child
+    tracee.child = event if wanted else 0, child, bool(flags & linux.CLONE_VFORK)
     if not wanted and not flags & linux.CLONE_PTRACE:
         return
     young = attach(child, tracee.tracer, tracee.seized, tracee.options)

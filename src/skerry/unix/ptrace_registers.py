@@ -44,7 +44,11 @@ _RAX: Final = 10
 _FLAGS: Final = 0x240DD5  # of EFLAGS that a program may have; the others are the machine's
 TRAP_FLAG: Final = 0x100
 ERESTARTSYS: Final = 512
-_RESTARTS: Final = range(512, 517)  # ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND and ERESTART_RESTARTBLOCK (513 to 516)
+RESTARTS: Final = {  # what RAX shows of a call that was broken off, where it is not ERESTARTSYS: made again if no handler runs
+    **dict.fromkeys((23, 34, 130, 270, 271), 514),  # ERESTARTNOHAND: select, pause, rt_sigsuspend, pselect6, ppoll
+    **dict.fromkeys((7, 35, 230), 516),  # ERESTART_RESTARTBLOCK: poll, nanosleep, clock_nanosleep
+}
+_CODES: Final = range(512, 517)  # ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND and ERESTART_RESTARTBLOCK (513 to 516)
 _SOFTWARE: Final = slice(464, 512)  # of an XSAVE area: the host's description of it, or what it holds
 _MAGIC: Final = 0x46505853
 
@@ -54,7 +58,7 @@ def get_all(thread: Thread) -> bytes:
     user = thread.user
     words = struct.unpack("<23Q", user.registers())
     selectors = words[reg.CSGSFS]
-    rax = -ERESTARTSYS & _WORD if thread.restart else words[reg.RAX]
+    rax = -RESTARTS.get(thread.call, ERESTARTSYS) & _WORD if thread.restart else words[reg.RAX]
     values = [words[index] for index in _ORDER]
     values[_RAX] = rax
     values += [thread.call & _WORD, words[reg.RIP], selectors & 0xFFFF, words[reg.EFLAGS], words[reg.RSP], selectors >> 48]
@@ -77,7 +81,7 @@ def set_all(thread: Thread, data: bytes) -> None:
     words[reg.EFLAGS] = values[_EFLAGS] & _FLAGS | words[reg.EFLAGS] & ~_FLAGS
     number = values[_ORIG_RAX] & 0xFFFFFFFF
     thread.call = -1 if number >= 1 << 31 else number
-    thread.restart = thread.call >= 0 and -values[_RAX] & _WORD in _RESTARTS
+    thread.restart = thread.call >= 0 and -values[_RAX] & _WORD in _CODES
     user.set_registers(struct.pack("<23Q", *words))
     user.fs_base, user.gs_base = values[_FS_BASE], values[_GS_BASE]
 

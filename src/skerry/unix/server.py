@@ -72,6 +72,8 @@ class Server:
                 self.answer(thread, -linux.EFAULT)
             elif isinstance(error, Interrupted):
                 thread.restart = call is None or call.restarts
+                if thread.tracee is not None:
+                    thread.tracee.broken_off()
                 self.answer(thread, -linux.EINTR)
             else:
                 raise error

@@ -251,7 +251,7 @@ def carry_out(thread: Thread, info: SignalInfo) -> bool | None:
             return None
         lifecycle.end_process(process, signo)
         return None
-    _settle_restart(thread, bool(action.flags & linux.SA_RESTART))
+    _settle_restart(thread, bool(action.flags & linux.SA_RESTART) and not thread.restarts_unhandled)
     mask = thread.saved_mask if thread.saved_mask is not None else thread.mask
     thread.saved_mask = None
     try:
@@ -285,10 +285,12 @@ def _settle_restart(thread: Thread, again: bool) -> None:
     """A call that was broken off is made again, or has failed with EINTR."""
     if thread.restart:
         thread.restart = False
+        if not again:
+            thread.kept_deadline = 0
         if again or thread.restarts_always:
             thread.user.set(reg.RIP, thread.user.get(reg.RIP) - 2)
             thread.user.set(reg.RAX, thread.call)
-        thread.restarts_always = False
+        thread.restarts_always = thread.restarts_unhandled = False
 
 
 def resume(thread: Thread) -> None:

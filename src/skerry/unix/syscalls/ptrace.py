@@ -270,12 +270,13 @@ def _syscall_info(thread: Thread, tracee: Tracee, size: int, data: int) -> int:
     target, stop = tracee.thread, tracee.stop
     assert stop is not None
     user = target.user
-    info = struct.pack("<B3xIQQ", stop.at, pt.AUDIT_ARCH_X86_64, user.get(reg.RIP), user.get(reg.RSP))
-    if stop.at in (pt.SYSCALL_INFO_ENTRY, pt.SYSCALL_INFO_SECCOMP):
+    at = stop.at if stop.marked else pt.SYSCALL_INFO_NONE
+    info = struct.pack("<B3xIQQ", at, pt.AUDIT_ARCH_X86_64, user.get(reg.RIP), user.get(reg.RSP))
+    if at in (pt.SYSCALL_INFO_ENTRY, pt.SYSCALL_INFO_SECCOMP):
         info += struct.pack("<7Q", target.call & (1 << 64) - 1, *map(user.get, _ARGUMENTS))
-        if stop.at == pt.SYSCALL_INFO_SECCOMP:
+        if at == pt.SYSCALL_INFO_SECCOMP:
             info += struct.pack("<I", tracee.message & 0xFFFFFFFF)
-    elif stop.at == pt.SYSCALL_INFO_EXIT:
+    elif at == pt.SYSCALL_INFO_EXIT:
         (value,) = struct.unpack("<q", struct.pack("<Q", user.get(reg.RAX)))
         info += struct.pack("<qB", value, -4095 <= value < 0)
     thread.process.memory.write(data, info[:size])

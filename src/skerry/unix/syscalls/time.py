@@ -70,20 +70,28 @@ def sys_time(thread: Thread, address: int) -> Result:
 
 
 def sys_nanosleep(thread: Thread, wanted: int, left: int) -> Result:
-    return _sleep(thread, deadline_of(thread, wanted, False, False), left)
+    return _sleep(thread, _until(thread, wanted, False, False), left)
+
+
+def _until(thread: Thread, wanted: int, absolute: bool, wall: bool) -> int:
+    """The deadline, which stays when a call that a tracer broke off is made again."""
+    kept, thread.kept_deadline = thread.kept_deadline, 0
+    return kept or deadline_of(thread, wanted, absolute, wall)
 
 
 def sys_clock_nanosleep(thread: Thread, clock: int, flags: int, wanted: int, left: int) -> Result:
     if c_int(clock) not in _WALL and c_int(clock) not in _MONOTONIC:
         raise LinuxError(linux.EINVAL)
     absolute = bool(flags & linux.TIMER_ABSTIME)
-    return _sleep(thread, deadline_of(thread, wanted, absolute, c_int(clock) in _WALL), 0 if absolute else left)
+    return _sleep(thread, _until(thread, wanted, absolute, c_int(clock) in _WALL), 0 if absolute else left)
 
 
 async def _sleep(thread: Thread, deadline: int, left: int) -> int:
     try:
         await sleep_until(deadline)
     except Interrupted:
+        if thread.tracee is not None:
+            thread.kept_deadline = deadline
         if left:
             rest = max(0, deadline - thread.process.system.platform.monotonic())
             thread.process.memory.write(left, struct.pack("<qq", *divmod(rest, SECOND)))
