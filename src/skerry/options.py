@@ -14,6 +14,13 @@ class UserError(Exception):
         self.status = status
 
 
+class Config(Enum):
+    """Which kernel, and where Unix runs."""
+
+    MACH_COLOCATED = "mach-colocated"  # in the kernel's address space
+    MACH = "mach"  # in a task of its own
+
+
 class Writes(Enum):
     """What becomes of writes in a directory that was bound."""
 
@@ -55,6 +62,7 @@ class Options:
     """One run. Paths are the host's, as bytes; ``environment`` is the program's, whole."""
 
     arguments: list[bytes]
+    config: Config = Config.MACH_COLOCATED
     root: bytes = b"/"
     upper: str = ""  # host directory that keeps what is written; "": it is gone at the end
     user: str = ""  # who the program is inside: NAME, UID or UID:GID; "": who gives the command

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import resource
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from skerry import first, relay, users
+from skerry.abi import mach, traps
 from skerry.assembly import Assembly, exit_status
 from skerry.devices import OwnDevices
+from skerry.grants import Grants, boot_data
 from skerry.mach.kernel import Kernel
+from skerry.mach.native import NativeTask
+from skerry.mach.processor import NEVER
+from skerry.mach.serving import Serving
 from skerry.machine import Machine, MachineError
+from skerry.machine.native_task import Template
 from skerry.machine.stream import TerminalModes
 from skerry.messages import say
-from skerry.options import Options, UserError
+from skerry.options import Config, Options, UserError
 from skerry.unix import signals
 from skerry.unix.glue.mach import MachPlatform, serve
 
 if TYPE_CHECKING:
     from skerry.stats import Statistics
+
+
+OWN_FAILURE: Final = 125
+
+
+class _Nothing:
+    """The run loop of a kernel that has no server in its address space (:class:`skerry.mach.kernel.Colocated`)."""
+
+    def run_ready(self) -> None:
+        pass
+
+    def next_deadline(self) -> int:
+        return NEVER
+
+
+NOTHING: Final = _Nothing()
 
 
 def run(options: Options) -> int:
@@ -26,14 +49,46 @@ def run(options: Options) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     statistics = _statistics() if options.stats else None
     try:
-        with first.StandardStreams() as streams, TerminalModes(), Machine() as machine:
-            status = _run_colocated(machine, options, streams.open, statistics)
+        with first.StandardStreams() as streams, TerminalModes(), Machine(options.config is Config.MACH) as machine:
+            if options.config is Config.MACH:
+                status = _run_as_task(machine, options, streams.open)
+            else:
+                status = _run_colocated(machine, options, streams.open, statistics)
     except MachineError as error:
         raise UserError(str(error)) from error
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if statistics is not None:
         say(statistics.report(status))
+    return status
+
+
+def _run_as_task(machine: Machine, options: Options, streams: list[int]) -> int:
+    """Unix in a task of its own, until it is done; its exit status as the command's. Raises UserError, MachineError."""
+    owners, identity = users.who(options)
+    options = users.with_variables(options, identity)
+    devices = OwnDevices(machine, options, streams, owners, identity)
+    grants = Grants(devices, options)
+    kernel = Kernel(machine)
+    outcome: list[tuple[int, bytes | None]] = []
+
+    def done(status: int, text: bytes | None) -> None:
+        outcome.append((status, text))
+        kernel.halted = True
+
+    boot = boot_data(devices, options, machine.processors, machine.vdso, relay.can_be_continued())
+    serving = Serving(kernel, boot, grants.open, say, relay.stop_command, done)
+    modules = ["skerry.unix_task", *(["skerry.unix.strace"] if options.strace else [])]
+    with Template(machine, modules) as template:
+        task = NativeTask(kernel, template, "skerry.unix_task:main", serving=serving)
+        task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))
+        deliver = partial(serving.post, traps.EVENT_SIGNAL, value=0)
+        with relay.SignalRelay(machine, devices.terminal is not None, deliver):
+            kernel.run(NOTHING)
+    grants.close()
+    status, text = outcome[0]
+    if text is not None:
+        raise UserError(text.decode() or f"the Unix server has died, and its processes with it:\n{task.last_words}", status)
     return status
 
 

@@ -25,7 +25,9 @@ TRAP_MORE: Final = -212  # () -> the rest of an answer that was too long
 TRAP_SAY: Final = -213  # (text): for the user
 TRAP_DONE: Final = -214  # (exit status of the command, text or None)
 TRAP_CLEAR: Final = -215  # (task): nothing is mapped any more
-TRAPS: Final = range(-215, -199)
+TRAP_OPEN: Final = -216  # (kind, arguments...) -> a device that the run was given
+TRAP_STOP: Final = -217  # (): stop the command, as job control does; returns when it is continued
+TRAPS: Final = range(-217, -199)
 
 ERRNO: Final = 0xC000
 MORE: Final = 0x1000  # the code of an answer of which there is more

@@ -11,7 +11,7 @@ import click
 
 from skerry.cli.network import parse_publish
 from skerry.messages import say
-from skerry.options import Bind, Net, Options, UserError, Writes
+from skerry.options import Bind, Config, Net, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
 PERSONAL: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL")  # of these
@@ -99,7 +99,9 @@ def _here() -> str:
 
 
 @click.command(context_settings={"allow_interspersed_args": False, "max_content_width": 100})
-@click.option("--config", type=click.Choice(["mach-colocated"]), default="mach-colocated", help="Kernel, and where Unix runs.")
+@click.option(
+    "--config", type=click.Choice([config.value for config in Config]), default="mach-colocated", help="Kernel, and where Unix runs."
+)
 @click.option("--root", default="/", metavar="DIR", help="Host directory to be the root inside (default: the host's /).")
 @click.option("--upper", default="", metavar="DIR", help="Keep what is written in DIR, from run to run; see skerry diff and commit.")
 @click.option("--user", default="", metavar="NAME|UID[:GID]", help="Who the program is inside (default: you). Your files are his there.")
@@ -162,6 +164,7 @@ def run(
     """
     try:
         options = Options(
+            config=Config(config),
             arguments=[os.fsencode(word) for word in command],
             root=os.fsencode(root),
             upper=upper,

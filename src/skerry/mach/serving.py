@@ -34,18 +34,21 @@ CHANNELS_END: Final = NativeSpace.LAST
 CHANGES: Final = 4096  # in one trap, at most
 
 
-class DoneError(Exception):
-    """The serving task has finished, or cannot start: ``status`` of the command, ``text`` for the user or None."""
-
-
 class Serving:
     """What the kernel keeps for one serving task.
 
-    ``boot``: what TRAP_BOOT gives; a device in it becomes a name. ``say`` shows a line to the user, ``done`` takes the end of it all.
+    ``boot``: what TRAP_BOOT gives. ``open`` opens devices, ``say`` shows text to the user, ``stop`` stops the command until it is
+    continued, ``done`` takes the end of it all: an exit status, and what to say or None.
     """
 
     def __init__(
-        self, kernel: Kernel, boot: tuple[Any, ...], say: Callable[[str], None], done: Callable[[int, bytes | None], None]
+        self,
+        kernel: Kernel,
+        boot: tuple[Any, ...],
+        open: Callable[..., Any],
+        say: Callable[[str], None],
+        stop: Callable[[], None],
+        done: Callable[[int, bytes | None], None],
     ) -> None:
         self._kernel = kernel
         self._boot = boot
@@ -75,6 +78,8 @@ class Serving:
             traps.TRAP_DEVICE: self._device,
             traps.TRAP_SAY: self._say_text,
             traps.TRAP_DONE: self._end_all,
+            traps.TRAP_OPEN: open,
+            traps.TRAP_STOP: stop,
         }
 
     # The boundary
@@ -148,6 +153,12 @@ class Serving:
         once = right.make_send_once(self._events)
         release(*notify.post(messages.simple(traps.EVENT, once, RightKind.SEND_ONCE, words)))
         self._kernel.machine.call_receiver()
+
+    def watch(self, task: NativeTask, ended: Callable[[], None]) -> Port:
+        """A send right to a port: as the exception port of the serving task it has ``ended`` called when the task dies."""
+        port = Port()
+        port.receive_traps(_Watch(task, ended))
+        return right.make_send(port)
 
     # What programs' contexts cause here (mach.port.TrapReceiver): the task has all of it but the end
     def system_call(self, thread: Thread) -> None:
@@ -271,6 +282,24 @@ class Serving:
 
     def _end_all(self, status: int, text: bytes | None) -> None:
         self._done(status, text)
+
+
+class _Watch:
+    """Learns of the end of the serving task (mach.port.TrapReceiver)."""
+
+    def __init__(self, task: NativeTask, ended: Callable[[], None]) -> None:
+        self._task = task
+        self._ended = ended
+
+    def system_call(self, thread: Thread) -> None:
+        """Never: it has no contexts."""
+
+    exception = interruption = system_call
+
+    def death(self, task: Task) -> None:
+        task.terminate()
+        if task is self._task:
+            self._ended()
 
 
 def _facts(context: Context) -> tuple[int, int, int]:

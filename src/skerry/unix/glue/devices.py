@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import ParamSpec, Self, TypeVar
 
 from skerry.abi import linux
+from skerry.machine.device import RemoteFile
 from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.layernode import LayerNode
@@ -45,6 +46,32 @@ class FileDevice(HostFile):
     seek = translated(HostFile.seek)
     allocate = translated(HostFile.allocate)
     sync = translated(HostFile.sync)
+
+
+class RemoteFileDevice(FileDevice):
+    """A file's contents, or memory, whose device is in another process (:class:`skerry.unix.substrate.HostFile`)."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        self.file = file
+
+    @property
+    def descriptor(self) -> int:
+        try:
+            return self.file.descriptor
+        except OSError as error:
+            raise LinuxError(error.errno or linux.EIO) from None
+
+    @descriptor.setter
+    def descriptor(self, _value: int) -> None:
+        pass
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def as_device(file: HostFile) -> FileDevice:
+    """The contents of a file as the server sees them."""
+    return RemoteFileDevice(file) if isinstance(file, RemoteFile) else FileDevice(file)
 
 
 class NodeDevice:
@@ -97,12 +124,12 @@ class NodeDevice:
     @translated
     def make_file(self, name: bytes, mode: int, uid: int, gid: int) -> tuple[Self, FileDevice]:
         node, file = self._node.make_file(name, mode, uid, gid)
-        return type(self)(node), FileDevice(file)
+        return type(self)(node), as_device(file)
 
     @translated
     def make_unnamed(self, mode: int, uid: int, gid: int) -> tuple[Self, FileDevice]:
         node, file = self._node.make_unnamed(mode, uid, gid)
-        return type(self)(node), FileDevice(file)
+        return type(self)(node), as_device(file)
 
     @translated
     def make_directory(self, name: bytes, mode: int, uid: int, gid: int) -> Self:
@@ -138,7 +165,7 @@ class NodeDevice:
 
     @translated
     def open(self, write: bool) -> FileDevice:
-        return FileDevice(self._node.open(write))
+        return as_device(self._node.open(write))
 
     @translated
     def sync(self) -> None:
@@ -190,7 +217,7 @@ class TreeDevice:
         self._open = translated(tree.open)
 
     def open(self, path: bytes) -> FileDevice:
-        return FileDevice(self._open(path))
+        return as_device(self._open(path))
 
 
 class StreamDevice:

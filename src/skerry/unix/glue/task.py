@@ -19,7 +19,7 @@ from skerry.machine._host import DEATH, FAULT, OFFSET_COUNT, SYSTEM_CALL, USER_L
 from skerry.machine.device import RemoteDevice, RemoteFile
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
-from skerry.unix.glue.devices import FileDevice
+from skerry.unix.glue.devices import RemoteFileDevice
 from skerry.unix.process import System
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject, UserThread
@@ -131,27 +131,6 @@ def _error(code: int) -> OSError:
     return OSError(number, f"the kernel says {code:#x}")
 
 
-class TaskFile(FileDevice):
-    """A file's contents, or memory, behind a name (:class:`skerry.unix.substrate.HostFile`)."""
-
-    def __init__(self, file: RemoteFile) -> None:
-        self.file = file
-
-    @property
-    def descriptor(self) -> int:
-        try:
-            return self.file.descriptor
-        except OSError as error:
-            raise LinuxError(error.errno or linux.EIO) from None
-
-    @descriptor.setter
-    def descriptor(self, _value: int) -> None:
-        pass
-
-    def close(self) -> None:
-        self.file.close()
-
-
 class TaskSpace:
     """A program's memory (:class:`skerry.unix.substrate.UserSpace`)."""
 
@@ -202,7 +181,7 @@ class TaskSpace:
     def map(self, address: int, length: int, protection: int, shared: bool, backing: MemoryObject | None, offset: int) -> None:
         name = 0
         if backing is not None:
-            assert isinstance(backing, TaskFile)
+            assert isinstance(backing, RemoteFileDevice)
             name = backing.file.name
             self._kept.append(backing)
         self._queue(traps.MAP, protection, shared, name, address, length, offset)
@@ -384,9 +363,9 @@ class TaskPlatform:
         self.random = host.random
         self.pause = host.pause
 
-    def new_memory_object(self, size: int) -> TaskFile:
+    def new_memory_object(self, size: int) -> RemoteFileDevice:
         try:
-            return TaskFile(self.link.ask(traps.TRAP_OBJECT, size))
+            return RemoteFileDevice(self.link.ask(traps.TRAP_OBJECT, size))
         except OSError as error:
             raise LinuxError(linux.ENOMEM) from error
 

@@ -1,0 +1,129 @@
+"""The devices of a run whose Unix is a task: opened in the kernel's process, used from the task."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from skerry.devices import OpenLayer, OwnDevices
+from skerry.machine.hostnode import HostNode
+from skerry.machine.hosttree import HostTree
+from skerry.machine.network import HostNetwork, Reach
+from skerry.machine.stream import Stream
+from skerry.options import Options, UserError, Writes
+from skerry.users import Identity
+
+USER_ERROR = b"user"  # an answer that is a UserError: its text and status follow
+
+
+class Grants:
+    """Opens for the task what the options name, and nothing else."""
+
+    def __init__(self, devices: OwnDevices, options: Options) -> None:
+        self._devices = devices
+        self._readable = {options.root, *(bind.source for bind in options.binds)}
+        self._writable = {bind.source for bind in options.binds if bind.writes is Writes.THROUGH}
+        self._has_layer = bool(options.upper)
+        self._reaches = options.net
+        self._layer: OpenLayer | None = None
+
+    def open(self, kind: bytes, *arguments: Any) -> Any:
+        """A device. Raises OSError, KeyError, ValueError."""
+        opens: dict[bytes, Callable[..., Any]] = {
+            b"tree": self._tree,
+            b"node": self._node,
+            b"layer": self._open_layer,
+            b"stream": self._stream,
+        }
+        return opens[kind](*arguments)
+
+    def _tree(self, path: bytes, without: bytes) -> HostTree:
+        self._check(path in self._readable)
+        return self._devices.tree(path, without)
+
+    def _node(self, path: bytes, writable: bool) -> HostNode:
+        self._check(path in (self._writable if writable else self._readable))
+        return self._devices.node(path, bool(writable))
+
+    def _open_layer(self) -> Any:
+        self._check(self._has_layer and self._layer is None)
+        try:
+            self._layer = layer = self._devices.layer()
+        except UserError as error:
+            return USER_ERROR, str(error), error.status
+        return layer.path_below, layer.upper, layer.work
+
+    def _stream(self, descriptor: int) -> Stream:
+        self._check(descriptor in self._devices.streams)
+        return self._devices.stream(descriptor)
+
+    @staticmethod
+    def _check(granted: bool) -> None:
+        if not granted:
+            raise PermissionError(1, os.strerror(1))
+
+    def close(self) -> None:
+        """The run is over."""
+        if self._layer is not None:
+            self._layer.close()
+
+
+class _RemoteLayer:
+    """A layer that the kernel's process has opened (:class:`skerry.devices.OpenLayer`)."""
+
+    def __init__(self, options: Options, path_below: bytes, upper: Any, work: Any) -> None:
+        self._options = options
+        self.path_below = path_below
+        self.upper = upper
+        self.work = work
+
+    def error(self, what: str, advice: str) -> UserError:
+        return UserError(f"--upper {self._options.upper}: {what}: {advice}")
+
+    def close(self) -> None:
+        """The kernel's process does that."""
+
+
+class GrantedDevices:
+    """The devices as the task has them (:class:`skerry.devices.Devices`); ``open`` asks for them."""
+
+    def __init__(self, open: Callable[..., Any], options: Options, identity: Identity, streams: list[int], terminal: int | None) -> None:
+        self._open = open
+        self._options = options
+        self.identity = identity
+        self.hostname = b""
+        self.streams = streams
+        self.terminal = terminal
+
+    def tree(self, path: bytes, without: bytes) -> HostTree:
+        tree: HostTree = self._open(b"tree", path, without)
+        return tree
+
+    def node(self, path: bytes, writable: bool) -> HostNode:
+        node: HostNode = self._open(b"node", path, writable)
+        return node
+
+    def layer(self) -> OpenLayer:
+        found = self._open(b"layer")
+        if found[0] == USER_ERROR:
+            raise UserError(found[1], found[2])
+        return _RemoteLayer(self._options, *found)
+
+    def stream(self, descriptor: int) -> Stream:
+        stream: Stream = self._open(b"stream", descriptor)
+        return stream
+
+    def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
+        raise UserError("--net and --publish need --config mach-colocated for now")
+
+
+def boot_data(devices: OwnDevices, options: Options, processors: int, clock_page: int, continues: bool) -> tuple[Any, ...]:
+    """What the task needs to know to start."""
+    identity = devices.identity
+    plain = replace(options, binds=[], publish=[])
+    fields = {name: getattr(plain, name) for name in plain.__slots__ if name not in ("binds", "publish", "net", "config")}
+    binds = [(bind.source, bind.place, bind.writes.value) for bind in options.binds]
+    who = (identity.uid, identity.gid, tuple(identity.groups), tuple(identity.variables))
+    return fields, binds, options.net.value, who, devices.hostname, devices.streams, devices.terminal, processors, clock_page, continues

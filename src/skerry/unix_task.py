@@ -1,0 +1,59 @@
+"""The program of the task that serves Unix (``--config mach``): it boots, and serves until its first process has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skerry import relay
+from skerry.abi import traps
+from skerry.assembly import Assembly, exit_status
+from skerry.grants import GrantedDevices
+from skerry.machine._host import Machine
+from skerry.options import Bind, Net, Options, UserError, Writes
+from skerry.unix import signals
+from skerry.unix.glue.task import Channel, KernelLink, RunLoop, TaskPlatform
+from skerry.users import Identity
+
+
+def main(channel: Channel, machine: Machine) -> None:
+    """What the template runs."""
+    link = KernelLink(channel)
+    try:
+        status = _run(link, machine)
+    except UserError as error:
+        link.ask(traps.TRAP_DONE, error.status, str(error).encode())
+    else:
+        link.ask(traps.TRAP_DONE, status, None)
+
+
+def _run(link: KernelLink, machine: Machine) -> int:
+    fields, binds, net, who, hostname, streams, terminal, processors, clock_page, continues = link.ask(traps.TRAP_BOOT, link.events)
+    options = _options(fields, binds, net)
+    devices = GrantedDevices(lambda *what: link.ask(traps.TRAP_OPEN, *what), options, Identity(*who), streams, terminal)
+    devices.hostname = hostname
+    platform = TaskPlatform(link, machine, processors, clock_page)
+    run_loop = RunLoop(platform)
+    statuses: list[int] = []
+
+    def ended(status: int) -> None:
+        statuses.append(status)
+        run_loop.halted = True
+
+    def say(text: str) -> None:
+        link.ask(traps.TRAP_SAY, text.encode(errors="backslashreplace"))
+
+    assembly = Assembly(platform, devices, options, say, ended)
+    server = assembly.make_server([])
+    thread = assembly.start()
+    system = assembly.system
+    link.on_signal = lambda number, _sender: relay.deliver(system, number)
+    if system.console is not None and continues:
+        relay.stop_with(system, lambda: link.ask(traps.TRAP_STOP))
+    signals.resume(thread)
+    run_loop.run(server, assembly.loop)
+    assembly.close()
+    return exit_status(statuses[0])
+
+
+def _options(fields: dict[str, Any], binds: list[tuple[bytes, bytes, str]], net: str) -> Options:
+    return Options(**fields, binds=[Bind(source, place, Writes(writes)) for source, place, writes in binds], net=Net(net))
