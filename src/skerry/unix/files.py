@@ -7,6 +7,7 @@ whenever that may be different. The system calls do the waiting, in one place ea
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
@@ -22,10 +23,23 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import MemoryObject, UserSpace
 
 _DIRENT: Final = struct.Struct("<QqHB")
+_OLD_DIRENT: Final = struct.Struct("<QqH")
 _NOT_READABLE: Final = linux.O_WRONLY | linux.O_PATH  # an access mode of 3 allows neither reading nor writing, only ioctl
 _ACCESS: Final = linux.O_ACCMODE | linux.O_PATH
 _LARGE: Final = 0o100000
 _WRITABLE: Final = (linux.O_WRONLY, linux.O_RDWR)
+
+
+def packed_entry(ino: int, following: int, name: bytes, kind: int) -> bytes:
+    """struct linux_dirent64: what getdents64 gives of an entry."""
+    length = (19 + len(name) + 1 + 7) & ~7
+    return _DIRENT.pack(ino, following, length, kind >> 12) + name.ljust(length - 19, b"\0")
+
+
+def packed_old_entry(ino: int, following: int, name: bytes, kind: int) -> bytes:
+    """struct linux_dirent: what getdents gives of an entry, the type in its last byte."""
+    length = (18 + len(name) + 2 + 7) & ~7
+    return _OLD_DIRENT.pack(ino, following, length) + name.ljust(length - 19, b"\0") + bytes((kind >> 12,))
 
 
 class LentOffset:
@@ -298,23 +312,29 @@ class DirectoryFile(OpenFile):
     def read_at(self, count: int, offset: int) -> bytes:
         raise LinuxError(linux.EISDIR)
 
-    def read_entries(self, size: int) -> bytes:
-        """Entries from the position on as linux_dirent64, at most ``size`` bytes; raises EINVAL if not even one fits."""
+    def read_entries(self, size: int, pack: Callable[[int, int, bytes, int], bytes] = packed_entry) -> bytes:
+        """Entries from the position on, at most ``size`` bytes. Raises EINVAL if not even one fits, ENOENT where the directory is removed.
+
+        Args:
+            pack: the bytes of an entry: inode number, position of the next, name, type bits.
+        """
+        if not self.inode.nlink:
+            raise LinuxError(linux.ENOENT)
         if self.position == 0:
-            here = [(b".", self.inode.ino, linux.S_IFDIR), (b"..", self.inode.ino, linux.S_IFDIR)]
+            here = [(b".", self.inode.ino, linux.S_IFDIR), (b"..", self.inode.parent_ino, linux.S_IFDIR)]
             self._entries = here + list(self.inode.entry_kinds())
         packed: list[bytes] = []
         used = 0
         while self.position < len(self._entries):
             name, ino, kind = self._entries[self.position]
-            length = (19 + len(name) + 1 + 7) & ~7
-            if used + length > size:
+            entry = pack(ino, self.position + 1, name, kind)
+            if used + len(entry) > size:
                 if not packed:
                     raise LinuxError(linux.EINVAL)
                 break
             self.position += 1
-            packed.append(_DIRENT.pack(ino, self.position, length, kind >> 12) + name.ljust(length - 19, b"\0"))
-            used += length
+            packed.append(entry)
+            used += len(entry)
         if self.inode.watched is not None:
             notify.tell(self.inode, notify.IN_ACCESS)
         return b"".join(packed)

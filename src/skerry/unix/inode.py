@@ -147,6 +147,11 @@ class Inode:
         raise LinuxError(linux.ENXIO)
 
     # Directories
+    @property
+    def parent_ino(self) -> int:
+        """The inode number of "..": of the directory that holds this one."""
+        return self.ino
+
     def lookup(self, name: bytes) -> Inode:
         """The inode called ``name`` here; never "." or "..". Raises ENOENT, ENOTDIR."""
         raise LinuxError(linux.ENOTDIR)

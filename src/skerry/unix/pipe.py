@@ -53,6 +53,16 @@ class Pipe:
         self.length -= len(data)
         return data
 
+    def look(self, count: int) -> bytes:
+        """Up to ``count`` bytes, which stay."""
+        seen: list[bytes] = []
+        for chunk in self.chunks:
+            if count <= 0:
+                break
+            seen.append(chunk[:count])
+            count -= len(chunk)
+        return b"".join(seen)
+
     def changed(self) -> None:
         """Ends have come or gone."""
         for end in self.ends:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skerry.unix.storage import Storage
     from skerry.unix.substrate import Buffer, MemoryObject, Platform
 
+PAGE: Final = 4096
 SMALL: Final = 1 << 20  # bytes of contents up to which a bytearray holds them
 HOLE: Final = 1 << 16  # bytes of a hole from which on a memory object, where it costs nothing, takes over
 TMPFS_MAGIC: Final = 0x01021994
@@ -148,6 +149,8 @@ class File(Inode):
         end = min(end, self.size)
         if not mode & _ZEROING or offset >= end:
             return
+        if self._small is not None and end - offset >= PAGE and mode & linux.FALLOC_FL_PUNCH_HOLE:
+            self.memory_object()  # it can have holes
         if self._small is not None:
             self._small[offset:end] = bytes(end - offset)
         else:
@@ -205,6 +208,10 @@ class Directory(Inode):
         if flags & linux.O_ACCMODE != linux.O_RDONLY:
             raise LinuxError(linux.EISDIR)
         return DirectoryFile(self, flags, b"")
+
+    @property
+    def parent_ino(self) -> int:
+        return self.parent.ino
 
     def load(self) -> None:
         """Make ``children`` complete."""

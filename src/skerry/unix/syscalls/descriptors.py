@@ -12,7 +12,7 @@ from skerry.lib.coroutine import Interrupted
 from skerry.unix import memfd, sigio, signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
-from skerry.unix.files import DirectoryFile, OpenFile, RegularFile
+from skerry.unix.files import DirectoryFile, OpenFile, RegularFile, packed_old_entry
 from skerry.unix.memory import PAGE
 from skerry.unix.pipe import PipeEnd, make_pipe
 from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
@@ -116,9 +116,8 @@ async def _write_in_steps(thread: Thread, file: OpenFile, vector: list[tuple[int
     return done
 
 
-def pieces(vector: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The same ranges in pieces of at most STEP bytes, and MAX_TRANSFER in all."""
-    left = MAX_TRANSFER
+def pieces(vector: list[tuple[int, int]], left: int = MAX_TRANSFER) -> Iterator[tuple[int, int]]:
+    """The same ranges in pieces of at most STEP bytes, and ``left`` in all."""
     for address, length in vector:
         end = address + min(length, left)
         left -= end - address
@@ -274,7 +273,7 @@ def sys_pwrite64(thread: Thread, fd: int, address: int, count: int, offset: int)
     file = thread.process.files[c_int(fd)]
     if not file.writable:
         raise LinuxError(linux.EBADF)
-    return _write_at(thread, file, [(address, limit_growth(thread, offset, count))], offset)
+    return _write_at(thread, file, [(address, count)], offset)
 
 
 def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int) -> int:
@@ -284,7 +283,10 @@ def _write_at(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], off
         return 0
     if file.inode.mode & _PRIVILEGES:
         drop_privileges(thread.process.credentials, file.inode)
-    for address, length in pieces(vector):
+    most = MAX_TRANSFER
+    if linux.RLIMIT_FSIZE in thread.process.limits and file.inode.is_regular:
+        most = limit_growth(thread, file.inode.size if file.flags & linux.O_APPEND else offset, most)
+    for address, length in pieces(vector, most):
         try:
             step = file.write_at(thread.process.memory.read(address, length), offset + done)
         except (LinuxError, Fault):
@@ -321,6 +323,8 @@ def sys_lseek(thread: Thread, fd: int, offset: int, whence: int) -> Result:
     fd = c_int(fd)
     files = process.files
     file = files[fd]
+    if whence > linux.SEEK_HOLE:
+        raise LinuxError(linux.EINVAL)
     position = file.seek(c_long(offset), whence)
     memory = process.memory
     unshared = file.references == files.references == memory.references == 1
@@ -521,7 +525,18 @@ def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) 
 def sys_fadvise64(thread: Thread, fd: int, offset: int, length: int, advice: int) -> Result:
     if isinstance(thread.process.files.usable(c_int(fd)), PipeEnd):
         raise LinuxError(linux.ESPIPE)
+    if c_long(length) < 0 or not 0 <= c_int(advice) <= 5:
+        raise LinuxError(linux.EINVAL)
     return 0
+
+
+def sys_getdents(thread: Thread, fd: int, address: int, size: int) -> Result:
+    file = thread.process.files.usable(c_int(fd))
+    if not isinstance(file, DirectoryFile):
+        raise LinuxError(linux.ENOTDIR)
+    data = file.read_entries(size & 0xFFFFFFFF, packed_old_entry)
+    thread.process.memory.write(address, data)
+    return len(data)
 
 
 def sys_getdents64(thread: Thread, fd: int, address: int, size: int) -> Result:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
-from skerry.unix import notify
+from skerry.unix import notify, signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_CHROOT
 from skerry.unix.errors import LinuxError
@@ -490,13 +490,27 @@ def sys_faccessat2(thread: Thread, directory: int, address: int, mode: int, flag
     return 0
 
 
+def require_below_limit(thread: Thread, size: int) -> None:
+    """A file is to grow to ``size`` bytes. Raises EFBIG, with SIGXFSZ, beyond RLIMIT_FSIZE."""
+    limit = thread.process.limits.get(linux.RLIMIT_FSIZE)
+    if limit is not None and size > limit[0]:
+        signals.send_to_thread(thread, signals.SignalInfo(linux.SIGXFSZ))
+        raise LinuxError(linux.EFBIG)
+
+
 def sys_truncate(thread: Thread, address: int, size: int) -> Result:
     inode = existing(thread, AT_FDCWD_WORD, thread.process.memory.read_path(address))
     if c_long(size) < 0:
         raise LinuxError(linux.EINVAL)
     if inode.is_directory:
         raise LinuxError(linux.EISDIR)
+    if not inode.is_regular:
+        raise LinuxError(linux.EINVAL)
     require(thread.process.credentials, inode, linux.W_OK)
+    if inode.fs.read_only:
+        raise LinuxError(linux.EROFS)
+    if size > inode.size:
+        require_below_limit(thread, size)
     drop_privileges(thread.process.credentials, inode)
     inode.truncate(size, _now(thread))
     return 0
