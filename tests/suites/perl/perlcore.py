@@ -10,7 +10,6 @@ with this machine's perl. The status is 1 if a file's TAP differs and the file i
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import subprocess
 import sys
@@ -19,12 +18,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from bothsides import exceptions, run, skerry  # noqa: E402
 from sources import BUILD, unpacked  # noqa: E402
-
-LIMIT = 120  # seconds a file
-TAP = re.compile(r"^(not ok|ok|1\.\.|Bail out)")
-VARIABLE = re.compile(r"0x[0-9a-f]+|x\{[0-9a-f]+|\d{3,}|tmp_?\w+", re.I)
+from tap import compare  # noqa: E402
 
 
 def tree(source: Path) -> Path:
@@ -42,24 +37,6 @@ def tree(source: Path) -> Path:
     return place / "t"
 
 
-def tap(output: str) -> list[str]:
-    """The lines that count, without what differs from run to run (pids, addresses, names of temporary files)."""
-    return [VARIABLE.sub("N", line) if not line.startswith("1..") else line for line in output.splitlines() if TAP.match(line)]
-
-
-def results(lines: list[str]) -> tuple[int, int]:
-    """How many passed, and how many did not."""
-    return sum(line.startswith("ok") for line in lines), sum(line.startswith("not ok") for line in lines)
-
-
-def difference(there: list[str], here: list[str]) -> str:
-    """Where the TAP first differs; empty if it does not."""
-    for number, (a, b) in enumerate(zip(there, here, strict=False)):
-        if a != b:
-            return f"line {number + 1}: natively {a!r}, inside {b!r}"
-    return "" if len(there) == len(here) else f"{len(there)} lines natively, {len(here)} inside"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*")
@@ -70,33 +47,12 @@ def main() -> int:
     files = arguments.files or [f"io/{file.name}" for file in sorted((directory / "io").glob("*.t"))] + [
         f"op/{name}.t" for name in (HERE / "op.txt").read_text().split()
     ]
-    known = exceptions(HERE / "exceptions.txt")
-    unexpected = []
-    passed = total = 0
-    for file in files:
-        if not (directory / file).exists():
-            print(f"{file:24} is not there")
-            continue
-        command = ["./perl", "-I../lib", file]
-        native = run(command, directory, LIMIT)
-        inside = run(skerry(command), directory, LIMIT)
-        there, here = tap(native.output), tap(inside.output)
-        total += results(there)[0]
-        passed += min(results(here)[0], results(there)[0])
-        differs = inside.broken or difference(there, here)
-        if not differs and native.status != inside.status:
-            differs = f"status {native.status} natively, {inside.status} inside"
-        if differs and (file not in known or inside.broken):
-            unexpected.append(file)
-        elif differs:
-            differs = f"known: {known[file]}"
-        print(
-            f"{file:24} {results(there)[0]:6} {native.seconds:5.1f} s  {results(here)[0]:6} {inside.seconds:5.1f} s  {differs}", flush=True
-        )
-        if file in unexpected and arguments.verbose:
-            print("    " + "\n    ".join(inside.output.splitlines()[-30:]), flush=True)
-    print(f"{passed} of the {total} tests that pass natively pass; files that differ, not expected:", *unexpected or ["none"])
-    return bool(unexpected)
+    return not compare(files, command, directory, HERE / "exceptions.txt", arguments.verbose)
+
+
+def command(file: str) -> list[str]:
+    """How perl's build runs a test, with one order of hashes."""
+    return ["/usr/bin/env", "PERL_HASH_SEED=0", "./perl", "-I../lib", file]
 
 
 if __name__ == "__main__":
