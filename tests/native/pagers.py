@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from tests.native.natives import Natives
 
+from skerry.mach import message, notify, right
 from skerry.mach.native import NativeTask
 from skerry.mach.port import Port
+from skerry.mach.release import release
+from skerry.mach.right import RightKind
 
 OBJECT = 0x2001  # what clients call the memory object
+STEP = 0x2002  # where they receive when they wait for the test
 PAGE = 4096
 CLIENT = """
 def main(channel, *arguments):
@@ -28,7 +32,7 @@ def main(channel, *arguments):
         return 0
     def step():
         "Tell the test that we are here, and wait until it lets us go on."
-        task.receive(0x1001)
+        task.receive(0x2002)
     PAGE = 4096
 """
 PAGER = """
@@ -72,4 +76,11 @@ class Paging:
         """A task with CLIENT's names that can map ``port``."""
         task = self.natives.start(CLIENT + indented(body), *arguments)
         self.natives.give_send(task, port, OBJECT)
+        self.natives.new_port(task, STEP)
         return task
+
+    def let_go(self, client: NativeTask) -> None:
+        """End its ``step``."""
+        once = right.make_send_once(client.space.lookup(STEP).port)
+        release(*notify.post(message.simple(1, once, RightKind.SEND_ONCE)))
+        self.natives.kernel.processor.run()

@@ -1,7 +1,7 @@
 """What a pager links: the memory-object protocol over a service.
 
-A pager serves *memory objects*: each has a port of its own, whose send rights are what tasks map (vm_map). A :class:`Backing` says what an object
-holds; ``PagerService`` speaks with the kernel::
+A pager serves *memory objects*: each has a port of its own, whose send rights are what tasks map (vm_map). A :class:`Backing` says what an
+object holds; ``PagerService`` speaks with the kernel::
 
     class Zeros(Backing):
         async def read(self, offset: int, length: int) -> bytes: ...
@@ -9,8 +9,8 @@ holds; ``PagerService`` speaks with the kernel::
     pager = PagerService(service)
     port = pager.new_object(Zeros())
 
-The kernel's requests of one object are served in the order in which they came, one after the other, so that what it returns is kept before it is
-asked for again; objects do not wait for each other.
+The kernel's requests of one object are served in the order in which they came, one after the other, so that what it returns is kept before
+it is asked for again; objects do not wait for each other.
 
 Source: Mach 3 Kernel Interfaces, chapter 4; Mach 3 Server Writer's Guide.
 """
