@@ -29,7 +29,6 @@ EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 SETS: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("modules.toml").read_text())
 SETS["all"] = SETS["core"] + SETS["further"]
 VERSION = Path(systems.PYTHON).resolve().name  # python3.11
-LIBRARY = Path("/usr/lib") / VERSION / "test"
 
 
 @dataclass(slots=True)
@@ -79,9 +78,10 @@ class Exceptions:
         return [pattern for pattern in self.listed.get(comparison.module, {}) if not fnmatch.filter(differing, pattern)]
 
 
-def installed(module: str) -> bool:
-    """Whether this host has it."""
-    return (LIBRARY / f"{module}.py").exists() or (LIBRARY / module).is_dir()
+def installed(module: str, python: str = systems.PYTHON) -> bool:
+    """Whether this host has the module."""
+    place = systems.library(python)
+    return place is not None and ((place / f"{module}.py").exists() or (place / module).is_dir())
 
 
 def alone(results: Path) -> bool:
@@ -94,20 +94,20 @@ def alone(results: Path) -> bool:
     return True
 
 
-def compare(module: str, results: Path, limit: float, again: bool, only: Sequence[str]) -> Comparison:
+def compare(module: str, results: Path, limit: float, again: bool, only: Sequence[str], python: str = systems.PYTHON) -> Comparison:
     """Run one module on both systems. What fails inside runs a second time there, alone."""
     stored = results / f"{module}.native.jsonl"
     if again and stored.exists():
         native = systems.read(stored)
     else:
-        native = systems.run(systems.NATIVE, module, results / f"{module}{'.some' if only else ''}.native.jsonl", limit, only)
+        native = systems.run(systems.NATIVE, module, results / f"{module}{'.some' if only else ''}.native.jsonl", limit, only, python)
     if only:
         native = {name: case for name, case in native.items() if any(fnmatch.fnmatchcase(name, pattern) for pattern in only)}
-    inside = systems.run(systems.SKERRY, module, results / f"{module}.skerry.jsonl", limit, only)
+    inside = systems.run(systems.SKERRY, module, results / f"{module}.skerry.jsonl", limit, only, python)
     comparison = Comparison(module, native, inside)
     failed = [case.name for case in comparison.differing]
     if failed and not only:
-        repeated = systems.run(systems.SKERRY, module, results / f"{module}.again.jsonl", limit, failed)
+        repeated = systems.run(systems.SKERRY, module, results / f"{module}.again.jsonl", limit, failed, python)
         comparison.second = {name for name in failed if repeated.get(name, Case(name, "missing")).passed}
         inside |= {name: repeated[name] for name in failed if name in repeated}
     return comparison
@@ -149,10 +149,13 @@ def main() -> int:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where results and logs go (default: build/suites/python)"
     )
+    parser.add_argument("--python", default=systems.PYTHON, metavar="FILE", help="whose tests (default: %(default)s)")
     options = parser.parse_args()
     chosen = [name for word in options.modules or ["all"] for name in SETS.get(word, [word])]
-    if missing := [name for name in chosen if not installed(name)]:
-        print(f"not installed: {', '.join(missing)}; install the Debian package lib{VERSION}-testsuite", file=sys.stderr)
+    if missing := [name for name in chosen if not installed(name, options.python)]:
+        print(
+            f"not installed: {', '.join(missing)}; for {systems.PYTHON} install the Debian package lib{VERSION}-testsuite", file=sys.stderr
+        )
         return 2
 
     if not alone(options.results):
@@ -163,7 +166,7 @@ def main() -> int:
     rows: list[tuple[str, list[int]]] = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for comparison in pool.map(
-            lambda name: compare(name, options.results.absolute(), options.timeout, options.again, options.match), chosen
+            lambda name: compare(name, options.results.absolute(), options.timeout, options.again, options.match, options.python), chosen
         ):
             unknown = report(comparison, exceptions, options.verbose)
             if not options.match:

@@ -44,7 +44,7 @@ class Record:
             return {json.loads(line)["case"] for line in lines}
 
     def write(self, case: str, **facts: object) -> None:
-        if _getpid() != self.process:  # a child of a test that came back here
+        if _getpid() != self.process:
             return
         line = json.dumps({"case": case, **facts}) + "\n"
         fd = _open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -78,6 +78,8 @@ class Result(unittest.TestResult):
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
+        if _getpid() != self.record.process:
+            os._exit(1)  # a child that a test let come back here: the cases that follow are its parent's
         faulthandler.cancel_dump_traceback_later()
         self.running = False
         result, detail = self.outcome or ("pass", "")

@@ -59,6 +59,14 @@ NATIVE = System("native", ())
 SKERRY = System("skerry", (sys.executable, "-m", "skerry", "run"), "--bind")
 
 
+def library(python: str) -> Path | None:
+    """Where its regression tests are; None if they are not installed."""
+    found = subprocess.run(
+        [python, "-c", "import test; print(test.__path__[0])"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return Path(found) if found and (Path(found) / "test_os.py").exists() else None
+
+
 def read(path: Path) -> dict[str, Case]:
     """The record's last word on each case; one that never ended has result ``begun``. Empty if there is no record."""
     found: dict[str, Case] = {}
@@ -72,8 +80,8 @@ def read(path: Path) -> dict[str, Case]:
     return found
 
 
-def run(system: System, module: str, record: Path, limit: float, only: Sequence[str] = ()) -> dict[str, Case]:
-    """Run the module's cases, or those whose names match ``only``, going on after each crash and hang; the results by name."""
+def run(system: System, module: str, record: Path, limit: float, only: Sequence[str] = (), python: str = PYTHON) -> dict[str, Case]:
+    """Run the cases of ``python``'s module, or those whose names match ``only``, going on after each crash and hang."""
     record.unlink(missing_ok=True)
     log = record.with_suffix(".log")
     log.unlink(missing_ok=True)
@@ -87,7 +95,7 @@ def run(system: System, module: str, record: Path, limit: float, only: Sequence[
         MARK: str(place),
     }
     program = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-    program += [PYTHON, "-X", "faulthandler", str(RECORDER), module, str(record), str(limit), *only]
+    program += [python, "-X", "faulthandler", str(RECORDER), module, str(record), str(limit), *only]
     try:
         for _ in range(RESTARTS):
             ended = _run_once(system.argv(record.parent, *program), record, log, limit)
