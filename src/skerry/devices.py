@@ -60,6 +60,7 @@ class OwnLayer:
     def __init__(self, options: Options, owners: Owners) -> None:
         """Raises UserError, OSError."""
         layer = Layer.open("--upper", options.upper, options.root)
+        layer.note_owners(owners)
         self.path_below = layer.path_below(options.root)
         self.upper = layer.part("upper", owners)
         self.work = layer.part("work", owners)

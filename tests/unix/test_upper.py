@@ -151,7 +151,7 @@ def test_layer_shows_what_memory_would_and_keeps_it(tmp_path: Path, root: Path, 
         assert change(memory) == result, log
         if step % 25 == 24:
             before = view(kept.unix.root)
-            assert view(memory.unix.root, times=False) == view(kept.unix.root, times=False), log
+            assert _but_symlink_owners(view(memory.unix.root, times=False)) == _but_symlink_owners(view(kept.unix.root, times=False)), log
             if rng.random() < 0.5:
                 kept.end()
                 kept = Kept(tmp_path / "layer", root)

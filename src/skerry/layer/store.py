@@ -37,6 +37,8 @@ class Layer:
         self.text = text
         self.root = root
         self._descriptor = descriptor
+        self.created = 0  # when it was empty (ns): what changed in the root since then may collide with it
+        self.owners = AS_THEY_ARE  # of the last run
 
     @classmethod
     def open(cls, option: str, text: str, root: bytes | None = None) -> Self:
@@ -110,7 +112,8 @@ class Layer:
         with open(descriptor, "rb") as file:
             try:
                 facts = json.loads(file.read())
-                version, root = facts["format"], facts["root"]
+                version, root, self.created = facts["format"], facts["root"], int(facts["created"])
+                self.owners = Owners(*map(int, facts["owners"]))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(f"{_DESCRIPTION} makes no sense") from None
         if version != FORMAT or not isinstance(root, str):
@@ -143,15 +146,33 @@ class Layer:
         upper.change_owner(status.st_uid, status.st_gid)
         upper.change_mode(stat.S_IMODE(status.st_mode))
         upper.change_times(status.st_atime_ns, status.st_mtime_ns)
-        path = os.path.realpath(os.fsdecode(root))
+        self.root = os.path.realpath(os.fsdecode(root))
+        self.created = os.stat("upper", dir_fd=self._descriptor).st_ctime_ns
+        self._describe()
+        return self.root
+
+    def note_owners(self, owners: Owners) -> None:
+        """Whose files are whose in the run that begins. Raises OSError."""
+        if owners.numbers != self.owners.numbers:
+            self.owners = owners
+            self._describe()
+
+    def note_empty(self) -> None:
+        """All of it was applied to its root. Raises OSError."""
+        upper = self.part("upper")
+        upper.change_mode(stat.S_IMODE(upper.stat()[0]))
+        self.created = upper.stat()[10]
+        self._describe()
+
+    def _describe(self) -> None:
+        facts = {"format": FORMAT, "root": self.root, "created": self.created, "owners": self.owners.numbers}
         descriptor = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._descriptor)
         with open(descriptor, "w") as file:
-            json.dump({"format": FORMAT, "root": path}, file)
+            json.dump(facts, file)
             file.flush()
             os.fsync(descriptor)
         os.rename(_NEW, _DESCRIPTION, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         os.fsync(self._descriptor)
-        return path
 
     def _require_support(self) -> None:
         """Raises UserError where the file system cannot keep a layer."""

@@ -89,6 +89,11 @@ class HostNode:
         flags = os.O_PATH | os.O_NOFOLLOW
         return type(self)(_host.open_beneath(self.descriptor, checked_name(name), flags, 0), self.writable, self.owners)
 
+    def below(self, path: bytes) -> Self:
+        """What is at ``path``, of several names, below here; b"" is this object. No link is followed."""
+        flags = os.O_PATH | os.O_NOFOLLOW
+        return type(self)(_host.open_beneath(self.descriptor, path or b".", flags, 0), self.writable, self.owners)
+
     def list(self) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits (S_IFMT) of each entry."""
         descriptor = os.open(self._link, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -102,9 +102,12 @@ class LayerNode(HostNode):
         os.setxattr(self._link, OPAQUE, b"y")
 
     def set_origin(self, text: bytes) -> None:
-        """Note what the object was that this is a changed copy of."""
+        """Note what the object was that this is a changed copy of; b"": it is none any more."""
         self._change()
-        os.setxattr(self._link, ORIGIN, text)
+        if text:
+            os.setxattr(self._link, ORIGIN, text)
+        elif self._attribute(ORIGIN):
+            os.removexattr(self._link, ORIGIN)
 
     # Extended attributes of programs: any but an ordinary one is kept under a name of the layer's own
     def attributes(self) -> dict[bytes, bytes]:

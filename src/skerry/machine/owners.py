@@ -15,6 +15,7 @@ class Owners:
 
     def __init__(self, uid: int = 0, gid: int = 0, inside_uid: int = 0, inside_gid: int = 0) -> None:
         self._ids = ((uid, inside_uid), (gid, inside_gid))
+        self.numbers = (uid, gid, inside_uid, inside_gid)  # what it is made of
         self.same = uid == inside_uid and gid == inside_gid
 
     def shown(self, uid: int, gid: int) -> tuple[int, int]:

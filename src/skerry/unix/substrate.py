@@ -263,7 +263,7 @@ class LayerNode(HostNode, Protocol):
 
     def set_opaque(self) -> None: ...
     def set_origin(self, text: bytes) -> None:
-        """Note what the object was that this is a changed copy of."""
+        """Note what the object was that this is a changed copy of; b"": it is none any more."""
 
     def make_whiteout(self, name: bytes, access: int, modification: int) -> None:
         """Say that ``name`` is gone; the times (ns) are kept with that."""
@@ -337,7 +337,10 @@ class HostConnection(Protocol):
 
     def send(self, data: bytes, urgent: bool, /) -> int | None: ...
     def receive(self, count: int, /) -> bytes | None:
-        """Bytes; b"" at the end."""
+        """Bytes, up to those that are urgent; b"" at the end."""
+
+    def at_mark(self) -> bool:
+        """Whether the next byte is urgent."""
 
     def set_option(self, level: int, option: int, value: int, /) -> None: ...
     def finish(self) -> None:

@@ -250,6 +250,7 @@ class UpperDirectory(Kept, CowDirectory):
         if self.nlink == 0:
             raise LinuxError(linux.ENOENT)
         node = inode.node()
+        node.set_origin(b"")
         if name in self._names():
             temporary = self.fs.temporary()
             self.fs.work.link(node, temporary)
@@ -328,10 +329,10 @@ class UpperDirectory(Kept, CowDirectory):
         if to.nlink == 0:
             raise LinuxError(linux.ENOENT)
         assert isinstance(child, Kept)
-        child.copy_up()
+        child.node().set_origin(b"")
         if exchange:
             assert isinstance(old, Kept)
-            old.copy_up()
+            old.node().set_origin(b"")
             _hide_below(child, to, new_name)
             _hide_below(old, self, name)
             self.node().rename(name, to.node(), new_name, linux.RENAME_EXCHANGE)
