@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
+from typing import Protocol
 
 import click
 
@@ -15,8 +16,10 @@ from skerry.unix.syscalls.table import CALLS, Call, Support
 @click.command(context_settings={"max_content_width": 100})
 @click.option("--level", multiple=True, type=click.Choice([level.value for level in Support]), help="Only calls that are supported so far.")
 @click.option("--counts", is_flag=True, help="Only how many there are of each level.")
+@click.option("--mach", is_flag=True, help="The calls of Mach 3 in place of Linux's.")
+@click.option("--header", is_flag=True, help="With --mach: the C header for native code.")
 @click.argument("pattern", nargs=-1, metavar="[NAME|NUMBER]...")
-def calls(level: tuple[str, ...], counts: bool, pattern: tuple[str, ...]) -> None:
+def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, pattern: tuple[str, ...]) -> None:
     """List the x86-64 system calls: number, name, level of support, and what is missing.
 
     A NAME is a part of a name. A call that is not there fails with ENOSYS; `skerry run --stats` names those that a program asked for.
@@ -27,19 +30,60 @@ def calls(level: tuple[str, ...], counts: bool, pattern: tuple[str, ...]) -> Non
     skerry calls 56                  call number 56
     skerry calls --level partial     and what they lack
     skerry calls --counts
+    skerry calls --mach              the 140 calls of Mach 3 Kernel Interfaces
+    skerry calls --mach --header     structures and numbers for native code in C
     """
+    if header and not mach:
+        say("skerry calls: --header needs --mach\n")
+        sys.exit(1)
+    if mach:
+        _mach(level, counts, header, pattern)
+        return
     chosen = [call for call in CALLS if _is_wanted(call, pattern) and (not level or call.support.value in level)]
     if not chosen:
         say(f"skerry calls: no such call: {' '.join(pattern)}: try a part of a name, or `skerry calls`\n")
         sys.exit(1)
-    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 10_000
     if not counts:
-        longest = max(len(call.name) for call in chosen)
-        for call in chosen:
-            click.echo(f"{call.number:>3}  {call.name:<{longest}}  {call.support.value:<7}  {call.note}".rstrip()[:width])
-        click.echo()
-    numbers = Counter(call.support for call in chosen)
-    click.echo(f"{len(chosen)} calls: " + ", ".join(f"{numbers[support]} {support.value}" for support in Support))
+        _print([(str(call.number), call.name, call.support.value, call.note) for call in chosen])
+    _print_counts([call.support.value for call in chosen])
+
+
+def _mach(level: tuple[str, ...], counts: bool, header: bool, pattern: tuple[str, ...]) -> None:
+    from skerry.abi import cheader, kernel_calls, memory_object
+    from skerry.mach.interfaces import INTERFACES
+
+    if header:
+        ports = [value for value in vars(kernel_calls).values() if getattr(value, "_is_protocol", False) and value is not Protocol]
+        click.echo(cheader.header(*ports, memory_object.MemoryControlPort), nl=False)
+        return
+    chosen = [
+        row
+        for row in INTERFACES
+        if (not level or row.support in level)
+        and (not pattern or any(int(p) == row.id if p.lstrip("-").isdecimal() else p in row.name for p in pattern))
+    ]
+    if not chosen:
+        say(f"skerry calls: no such call: {' '.join(pattern)}: try a part of a name, or `skerry calls --mach`\n")
+        sys.exit(1)
+    if not counts:
+        for chapter in dict.fromkeys(row.chapter for row in chosen):
+            click.echo(f"{chapter}:")
+            rows = [row for row in chosen if row.chapter == chapter]
+            _print([(str(row.id) if row.id else "-", row.name, f"{row.form.value:<7}  {row.support}", row.note) for row in rows])
+    _print_counts([row.support for row in chosen])
+
+
+def _print(rows: list[tuple[str, str, str, str]]) -> None:
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 10_000
+    numbers, names, levels = (max(len(row[column]) for row in rows) for column in range(3))
+    for number, name, support, note in rows:
+        click.echo(f"{number:>{max(numbers, 3)}}  {name:<{names}}  {support:<{max(levels, 7)}}  {note}".rstrip()[:width])
+    click.echo()
+
+
+def _print_counts(levels: list[str]) -> None:
+    numbers = Counter(levels)
+    click.echo(f"{len(levels)} calls: " + ", ".join(f"{numbers[support.value]} {support.value}" for support in Support))
 
 
 def _is_wanted(call: Call, patterns: tuple[str, ...]) -> bool:
