@@ -75,7 +75,7 @@ class NativeTask(Task):
 
     def _rung(self) -> None:
         """The bell has rung: there is a call, or somebody forged a ring."""
-        request = self._channel.take()
+        request = self.process.channel.take()
         if request is None:
             return
         number, option, message, receive_size, receive_name, timeout, notify_name = request
