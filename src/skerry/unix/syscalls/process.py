@@ -324,6 +324,8 @@ def _process(thread: Thread, pid: int) -> Process:
 
 
 def sys_getpgid(thread: Thread, pid: int) -> Result:
+    if c_int(pid) == INIT:
+        return INIT
     return _process(thread, pid).pgid
 
 
@@ -332,6 +334,8 @@ def sys_getpgrp(thread: Thread) -> Result:
 
 
 def sys_getsid(thread: Thread, pid: int) -> Result:
+    if c_int(pid) == INIT:
+        return INIT
     return _process(thread, pid).sid
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
+from skerry.unix.process import INIT
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
@@ -22,11 +23,13 @@ IOPRIO_CLASS_SHIFT: Final = 13
 
 
 def _process(thread: Thread, pid: int) -> Process:
-    """The process of thread ``pid``, 0: the caller's. Raises EINVAL, ESRCH."""
+    """The process of thread ``pid``, 0: the caller's. Raises EINVAL, EPERM, ESRCH."""
     if c_int(pid) < 0:
         raise LinuxError(linux.EINVAL)
     if not pid:
         return thread.process
+    if c_int(pid) == INIT:
+        raise LinuxError(linux.EPERM)  # nobody says how the system itself is scheduled
     for process in thread.process.system.processes.values():
         if pid in process.threads:
             return process
@@ -62,6 +65,8 @@ def _none() -> Process:
 
 def sys_getpriority(thread: Thread, which: int, who: int) -> int:
     """20 minus the nice value, so that no result looks like an error."""
+    if which == linux.PRIO_PROCESS and c_int(who) == INIT:
+        return 20
     return 20 - min(process.nice for process in _chosen(thread, which, who))
 
 
@@ -159,13 +164,14 @@ def sys_sched_setparam(thread: Thread, pid: int, address: int) -> int:
 
 
 def sys_sched_getscheduler(thread: Thread, pid: int) -> int:
-    return _process(thread, pid).policy
+    return linux.SCHED_OTHER if c_int(pid) == INIT else _process(thread, pid).policy
 
 
 def sys_sched_getparam(thread: Thread, pid: int, address: int) -> int:
     if not address:
         raise LinuxError(linux.EINVAL)
-    thread.process.memory.write(address, struct.pack("<i", _process(thread, pid).static_priority))
+    priority = 0 if c_int(pid) == INIT else _process(thread, pid).static_priority
+    thread.process.memory.write(address, struct.pack("<i", priority))
     return 0
 
 

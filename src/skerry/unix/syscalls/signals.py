@@ -13,6 +13,7 @@ from skerry.unix import accounting, frames, signals
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.futex import deadline_of
+from skerry.unix.process import INIT
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
@@ -117,6 +118,10 @@ def sys_kill(thread: Thread, pid: int, signo: int) -> Result:
     process = thread.process
     table = process.system.processes
     targets: list[Process]
+    if pid == INIT:  # the system itself: it is there, and takes no signal
+        if process.credentials.euid:
+            raise LinuxError(linux.EPERM)
+        return 0
     if pid > 0:
         targets = [table[pid]] if pid in table else []
     elif pid == -1:
