@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.abi import ptrace as pt
 from skerry.abi import registers as reg
+from skerry.abi import seccomp as sc
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
-from skerry.unix import lifecycle, signals
+from skerry.unix import lifecycle, seccomp, signals
 from skerry.unix.errors import LinuxError
 from skerry.unix.ptrace_registers import ERESTARTSYS, RESTARTS
 
@@ -28,6 +29,7 @@ _WORD: Final = (1 << 64) - 1
 _STOPPED: Final = 0x7F
 EXECS: Final = (59, 322)  # execve, execveat
 EXITS: Final = (60, 231)  # exit, exit_group
+_PASSES: Final = (sc.RET_ALLOW, sc.RET_LOG)
 
 
 class _Diverted(Handlers):
@@ -42,7 +44,7 @@ DIVERTED: Final = _Diverted()
 
 def divert(thread: Thread) -> None:
     """Send the thread's system calls here, or not, as it is traced and filtered now."""
-    thread.handlers = DIVERTED if thread.tracee is not None else thread.process.system.handlers
+    thread.handlers = DIVERTED if thread.tracee is not None or thread.seccomp is not None else thread.process.system.handlers
     if thread.user.owner is thread:
         lifecycle.lend_identity(thread)
 
@@ -51,7 +53,11 @@ def enter(thread: Thread) -> Any:
     """A diverted thread has made system call ``thread.call``."""
     if thread.tracee is not None:
         return _traced(thread, thread.tracee)
-    return _call(thread, thread.call)
+    assert thread.seccomp is not None
+    verdict = thread.seccomp.verdict(thread)
+    if verdict & sc.ACTION in _PASSES:
+        return _call(thread, thread.call)
+    return seccomp.refuse(thread, verdict)
 
 
 def _call(thread: Thread, number: int) -> Any:
@@ -71,13 +77,23 @@ async def _traced(thread: Thread, tracee: Tracee) -> int | None:
     if tracee.mode in (pt.SYSCALL, pt.SYSEMU, pt.SYSEMU_SINGLESTEP):
         skipped = tracee.mode != pt.SYSCALL
         await tracee.syscall_stop(pt.SYSCALL_INFO_ENTRY)
+    verdict = sc.RET_ALLOW if thread.seccomp is None or thread.call < 0 else thread.seccomp.verdict(thread)
+    if verdict & sc.ACTION == sc.RET_TRACE and tracee.attached and tracee.options & pt.O_TRACESECCOMP:
+        await tracee.event(pt.EVENT_SECCOMP, verdict & sc.DATA, pt.SYSCALL_INFO_SECCOMP)
+        verdict = thread.seccomp.verdict(thread) if thread.seccomp is not None and thread.call >= 0 else sc.RET_ALLOW
+        verdict = sc.RET_ALLOW if verdict & sc.ACTION == sc.RET_TRACE else verdict  # it has been asked
     number, tid = thread.call, thread.tid
-    if number in EXITS:
+    if number in EXITS and verdict & sc.ACTION in _PASSES:
         await tracee.event(pt.EVENT_EXIT, (thread.user.get(reg.RDI) & 0xFF) << 8)
     result: Any
     interrupted: Interrupted | None = None
     if skipped or number < 0:
         result = thread.user.get(reg.RAX)
+    elif verdict & sc.ACTION not in _PASSES:
+        try:
+            result = seccomp.refuse(thread, verdict)
+        except LinuxError as error:
+            result = -error.errno
     else:
         if thread.activity is not None and tracee.wants_back:
             thread.activity.broken_off = Interrupted()

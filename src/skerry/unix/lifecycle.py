@@ -14,7 +14,7 @@ from skerry.abi import linux
 from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import WaitQueue
-from skerry.unix import accounting, futex_pi, ptrace, robust, sessions, signals
+from skerry.unix import accounting, entry, futex_pi, ptrace, robust, sessions, signals
 from skerry.unix.errors import LinuxError
 from skerry.unix.pidfd import ProcessFile
 from skerry.unix.process import Borrowed, Place, Process, Thread
@@ -54,6 +54,9 @@ def clone(thread: Thread, flags: int, stack: int, parent_tid: int, child_tid: in
     child.process.threads[pid] = child
     user = child.user
     user.owner = child
+    if thread.seccomp is not None:
+        child.seccomp = thread.seccomp
+        entry.divert(child)
     lend_identity(child)
     user.set(reg.RAX, 0)
     if stack:

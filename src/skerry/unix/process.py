@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from skerry.unix.memory import Memory
     from skerry.unix.observe import Observer
     from skerry.unix.ptrace import Tracee
+    from skerry.unix.seccomp import Rules
     from skerry.unix.sessions import Terminal
     from skerry.unix.signals import Actions, SignalInfo
     from skerry.unix.substrate import Platform, UserThread
@@ -191,6 +192,7 @@ class Thread:
         self.robust_list = 0
         self.borrowed: Borrowed | None = None
         self.tracee: Tracee | None = None  # it is traced
+        self.seccomp: Rules | None = None  # what it may call
         self.handlers = process.system.handlers  # of its system calls: what is called, with how many arguments
         self.dead = False
 

@@ -136,11 +136,11 @@ class Tracee:
         self._go.wake()
         signals.notify(self.thread)
 
-    async def event(self, event: int, message: int) -> None:
+    async def event(self, event: int, message: int, at: int = pt.SYSCALL_INFO_NONE) -> None:
         """Stand still for an event, if the tracer wants to know of it."""
         if self.attached and self.options & _EVENT_OPTIONS[event]:
             self.message = message
-            await self.stand(event << 16 | linux.SIGTRAP << 8 | STOPPED, signals.SignalInfo(linux.SIGTRAP, event << 8 | linux.SIGTRAP))
+            await self.stand(event << 16 | linux.SIGTRAP << 8 | STOPPED, signals.SignalInfo(linux.SIGTRAP, event << 8 | linux.SIGTRAP), at)
 
     async def syscall_stop(self, at: int) -> None:
         """Stand still at one end of a system call."""

@@ -46,16 +46,17 @@ UNBLOCKABLE: Final = (1 << (linux.SIGKILL - 1)) | (1 << (linux.SIGSTOP - 1))
 class SignalInfo:
     """A signal that was sent; ``rest`` is siginfo from byte 16 on."""
 
-    __slots__ = ("code", "rest", "signo")
+    __slots__ = ("code", "errno", "rest", "signo")
 
     def __init__(self, signo: int, code: int = linux.SI_KERNEL, rest: bytes = b"") -> None:
         self.signo = signo
         self.code = code
         self.rest = rest
+        self.errno = 0
 
     def pack(self) -> bytes:
         """struct siginfo, 128 bytes."""
-        return struct.pack("<iiii", self.signo, 0, self.code, 0) + self.rest.ljust(112, b"\0")
+        return struct.pack("<iiii", self.signo, self.errno, self.code, 0) + self.rest.ljust(112, b"\0")
 
 
 def from_process(signo: int, code: int, sender: Process, value: int = 0) -> SignalInfo:

@@ -84,6 +84,8 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
     blocked = thread.mask if thread else leader(process).mask if process.threads else 0
     ignored = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler == 1)
     caught = sum(1 << (number - 1) for number, action in process.actions.table.items() if action.handler > 1)
+    first = thread or process.threads.get(process.pid)
+    rules = first.seccomp if first is not None else None
     rows = [
         f"Name:\t{name.decode(errors='replace')}",
         f"Umask:\t{process.place.umask:04o}",
@@ -113,7 +115,8 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
         f"CapBnd:\t{held.bounding:016x}",
         f"CapAmb:\t{held.ambient:016x}",
         f"NoNewPrivs:\t{process.no_new_privileges}",
-        "Seccomp:\t0",
+        f"Seccomp:\t{rules.mode if rules else 0}",
+        f"Seccomp_filters:\t{len(rules.filters) if rules else 0}",
         f"Cpus_allowed:\t{(1 << count) - 1:x}",
         f"Cpus_allowed_list:\t{span(count)}",
         "voluntary_ctxt_switches:\t0",

@@ -277,6 +277,7 @@ ROWS: Final[dict[str, Row]] = {
     "process_vm_readv": Row(INT, ADDRESS, UNSIGNED, ADDRESS, UNSIGNED, HEX),
     "process_vm_writev": Row(INT, ADDRESS, UNSIGNED, ADDRESS, UNSIGNED, HEX),
     # Processes
+    "seccomp": Row(Named(names.SECCOMP), HEX, ADDRESS),
     "ptrace": Row(Named(names.PTRACE), INT, ADDRESS, HEX),
     "kcmp": Row(INT, INT, INT, UNSIGNED, UNSIGNED),
     "unshare": Row(HEX),

@@ -14,7 +14,7 @@ from skerry.unix.arguments import c_int
 from skerry.unix.capabilities import CAP_SETPCAP
 from skerry.unix.errors import LinuxError
 from skerry.unix.memory import PAGE
-from skerry.unix.syscalls import capabilities
+from skerry.unix.syscalls import capabilities, seccomp
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -134,8 +134,8 @@ _ONE: Final[dict[int, Callable[[Thread, int], int]]] = {  # options that look at
     linux.PR_SET_TIMERSLACK: _set_timer_slack,
     linux.PR_GET_TIMERSLACK: _get_timer_slack,
     linux.PR_GET_TSC: _get_time_stamp_counter,
-    linux.PR_GET_SECCOMP: _nothing,
-    linux.PR_SET_PTRACER: _nothing,  # nobody can trace
+    linux.PR_GET_SECCOMP: seccomp.get_mode,
+    linux.PR_SET_PTRACER: _nothing,  # who may, may: there is no Yama
 }
 
 
@@ -191,6 +191,7 @@ _ALL: Final[dict[int, Callable[..., int]]] = {  # options that look at all four
     linux.PR_SET_THP_DISABLE: _set_huge_pages,
     linux.PR_GET_THP_DISABLE: _get_huge_pages,
     linux.PR_SET_VMA: _name_mapping,
+    linux.PR_SET_SECCOMP: lambda thread, mode, address, *_: seccomp.set_mode(thread, mode, address),
     linux.PR_CAP_AMBIENT: _ambient,
 }
 

@@ -221,7 +221,7 @@ def _set_signal(thread: Thread, tracee: Tracee, _: int, data: int) -> int:
     if info is None:
         raise LinuxError(linux.EINVAL)
     packed = thread.process.memory.read(data, SIGINFO)
-    info.signo, _errno, info.code = struct.unpack_from("<iii", packed)
+    info.signo, info.errno, info.code = struct.unpack_from("<iii", packed)
     info.rest = packed[16:]
     return 0
 
