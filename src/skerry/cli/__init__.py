@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from typing import Final, NoReturn
@@ -10,13 +11,17 @@ from typing import Final, NoReturn
 import click
 
 from skerry.messages import say
+from skerry.options import UserError
 
 COMMANDS: Final = {  # name: module, what it does
     "run": ("skerry.cli.run", "Run a program inside and exit with its status."),
+    "diff": ("skerry.cli.diff", "Show what runs with --upper DIR have changed."),
+    "commit": ("skerry.cli.commit", "Apply what runs with --upper DIR have changed."),
     "demo": ("skerry.cli.demo", "Boot a system, do real work on it, and compare with the host."),
     "calls": ("skerry.cli.calls", "List the system calls and how far each is supported."),
     "doctor": ("skerry.cli.doctor", "Check whether this host has what Skerry needs."),
 }
+FAILURE: Final = 1
 USAGE_ERROR: Final = 2
 OWN_FAILURE: Final = 125  # of `skerry run`: neither the program's status nor a signal's
 
@@ -74,6 +79,12 @@ def main() -> NoReturn:
         message = " ".join(error.format_message().rstrip(".?").split())
         say(f"{where}: {message[:1].lower()}{message[1:]}: see `{where} --help`\n")
         sys.exit(OWN_FAILURE if where == "skerry run" else USAGE_ERROR)
+    except UserError as error:
+        say(f"skerry: {error}\n")
+        sys.exit(FAILURE)
+    except BrokenPipeError:  # who reads the output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(128 + signal.SIGPIPE)
     except click.Abort:
         sys.exit(128 + signal.SIGINT)
     sys.exit(0)

@@ -52,7 +52,7 @@ class Layer:
         try:
             descriptor = os.open(text, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise UserError(f"{option} {text}: {error.strerror}: give a directory that holds a layer") from error
+            raise UserError(f"{option} {text}: {error.strerror}: give a directory that holds a layer".lstrip()) from error
         layer = cls(option, text, descriptor, "")
         try:
             layer._lock()
@@ -71,7 +71,7 @@ class Layer:
 
     def error(self, what: str, advice: str) -> UserError:
         """What is wrong with the layer, and what to do."""
-        return UserError(f"{self.option} {self.text}: {what}: {advice}")
+        return UserError(f"{self.option} {self.text}: {what}: {advice}".lstrip())
 
     def part(self, name: str, owners: Owners = AS_THEY_ARE) -> LayerNode:
         """The node of ``upper`` or ``work``. Raises OSError."""
