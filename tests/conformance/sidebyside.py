@@ -26,6 +26,9 @@ ENVIRONMENT = {
 }
 
 
+CONFIGURATION = {key: value for key, value in os.environ.items() if key == "SKERRY_CONFIG"}  # which one is compared with the host
+
+
 class Outcome(NamedTuple):
     """What a command did: its status as a shell gives it (128+n for signal n)."""
 
@@ -34,9 +37,9 @@ class Outcome(NamedTuple):
     status: int
 
 
-def _run(command: Sequence[str], directory: Path) -> Outcome:
+def _run(command: Sequence[str], directory: Path, environment: dict[str, str] = ENVIRONMENT) -> Outcome:
     with subprocess.Popen(
-        command, cwd=directory, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         try:
             output, errors = process.communicate(timeout=TIMEOUT)
@@ -64,7 +67,7 @@ def inside(command: Sequence[str], *binds: Path) -> Outcome:
     for directory in binds:
         skerry += ["--bind", str(directory)]
     enter = 'mkdir "$0" && cd "$0" && exec "$@"'
-    return _run([*skerry, "--", "/bin/sh", "-c", enter, str(PLACE), *command], Path("/"))
+    return _run([*skerry, "--", "/bin/sh", "-c", enter, str(PLACE), *command], Path("/"), ENVIRONMENT | CONFIGURATION)
 
 
 def same(command: Sequence[str], *binds: Path) -> None:

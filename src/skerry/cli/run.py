@@ -100,7 +100,11 @@ def _here() -> str:
 
 @click.command(context_settings={"allow_interspersed_args": False, "max_content_width": 100})
 @click.option(
-    "--config", type=click.Choice([config.value for config in Config]), default="mach-colocated", help="Kernel, and where Unix runs."
+    "--config",
+    type=click.Choice([config.value for config in Config]),
+    default="mach-colocated",
+    envvar="SKERRY_CONFIG",
+    help="Kernel, and where Unix runs: in the kernel's process, or in a task of its own (default: mach-colocated, or $SKERRY_CONFIG).",
 )
 @click.option("--root", default="/", metavar="DIR", help="Host directory to be the root inside (default: the host's /).")
 @click.option("--upper", default="", metavar="DIR", help="Keep what is written in DIR, from run to run; see skerry diff and commit.")
