@@ -6,7 +6,7 @@ import ast
 
 import pytest
 from tests.native.natives import Natives
-from tests.native.pagers import CLIENT, Paging, indented
+from tests.native.pagers import CLIENT, Paging
 
 from skerry.mach.native import NativeTask
 

@@ -26,9 +26,10 @@ from skerry.abi.machmsg import UserMessage
 from skerry.abi.memory_object import MemoryControlPort, MemoryObjectPort, MemoryReplyPort
 from skerry.lib.channel import MessageFailure, NativeTask
 from skerry.lib.service import Service
-from skerry.lib.stubs import Dispatcher, request, routines
+from skerry.lib.stubs import Dispatcher, finish, request, routines
 
 WHOLE: Final = 1 << 62  # bytes: as a length, to the end of any object
+_HAS_SENDERS: Final = 6  # in the results of mach_port_get_receive_status
 _CONTROL: Final = {row.name: row for row in routines(MemoryControlPort)}
 
 
@@ -61,6 +62,9 @@ class Backing:
 
     async def closed(self) -> None:
         """Nobody has it mapped any more, and all has come back."""
+
+    async def unused(self) -> None:
+        """Nobody can map it any more (after ``PagerService.die_unused``)."""
 
 
 class MemoryControl:
@@ -119,11 +123,32 @@ class MemoryObject:
         self.control: MemoryControl | None = None  # while the kernel has it
         self._queue: deque[Coroutine[Any, Any, None]] = deque()
         self._working = False
+        self._goes_unused = False
         self._dispatch = Dispatcher(MemoryObjectPort, self)
 
     async def answer(self, message: UserMessage) -> tuple[int, UserMessage]:
         """What the kernel sends."""
+        if message.id == mach.NOTIFY_NO_SENDERS:
+            self._look_for_senders()
+            return mach.KERN_SUCCESS, message
         return await self._dispatch.answer(message)
+
+    def watch_senders(self) -> None:
+        """Have the object go when it has no senders: word of that comes to its own port."""
+        self._goes_unused = True
+        finish(self._pager.service.kernel.mach_port_request_notification(self.port, mach.NOTIFY_NO_SENDERS, 1, self.port))
+
+    def _look_for_senders(self) -> None:
+        if not self._goes_unused or self.port not in self._pager.objects:
+            return
+        if finish(self._pager.service.kernel.mach_port_get_receive_status(self.port))[_HAS_SENDERS]:
+            self.watch_senders()  # there are new ones, or somebody has forged the word
+        else:
+            self._enqueue(self._go())
+
+    async def _go(self) -> None:
+        await self.backing.unused()
+        self._pager.remove_object(self.port)
 
     def _enqueue(self, work: Coroutine[Any, Any, None]) -> None:
         self._queue.append(work)
@@ -220,6 +245,10 @@ class PagerService:
         memory_object = self.objects[port] = MemoryObject(self, port, backing)
         self.service.serve(port, memory_object.answer)
         return memory_object
+
+    def die_unused(self, port: int) -> None:
+        """Have the object go when nobody has a right to its port any more: neither a task nor the kernel."""
+        self.objects[port].watch_senders()
 
     def remove_object(self, port: int) -> None:
         """The port dies: who has it mapped gets KERN_MEMORY_FAILURE where pages are missing."""

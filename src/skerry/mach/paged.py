@@ -324,7 +324,7 @@ class PagedObject:
             self.kernel.resident.add(self, start, at - 1)
         self.forget(first, last)
         self.changed(first, last)
-        self.kernel.resident.balance()
+        self.kernel.resident.balance(self, first, last)
         return there
 
     def _write(self, source: bytes | MemoryCopy | HostFile, source_offset: int, offset: int, length: int) -> None:

@@ -42,27 +42,26 @@ class Resident:
         for at in pages.pages:
             self._pages.pop((pages, at), None)
 
-    def balance(self) -> None:
-        """Let pages go until the limit is kept, or none may go."""
+    def balance(self, pages: PagedObject, first: int, last: int) -> None:
+        """Let pages go until the limit is kept, or none may go. Those that have just come stay: who waited for them is to see them."""
         if self.limit is None or len(self._pages) <= self.limit or self._balancing:
             return
         self._balancing = True
-        try:
-            for pages, at in list(self._pages):
-                if len(self._pages) <= self.limit:
-                    return
-                if (pages, at) in self._pages:
-                    self._let_go(pages, at, len(self._pages) - self.limit)
-        finally:
-            self._balancing = False
+        left = len(self._pages)  # to be looked at
+        while len(self._pages) > self.limit and left > 0:
+            oldest, at = next(iter(self._pages))
+            end = self._run(oldest, at, min(left, len(self._pages) - self.limit))
+            if not (oldest is pages and at <= last and first <= end) and not any(wait.touches(at, end) for wait in oldest.waits):
+                oldest.page_out(at, end)
+            for index in range(at, end + 1):  # what could not go is looked at last the next time
+                if self._pages.pop((oldest, index), True) is None:
+                    self._pages[oldest, index] = None
+            left -= end + 1 - at
+        self._balancing = False
 
-    def _let_go(self, pages: PagedObject, first: int, most: int) -> None:
-        """A run of one object from ``first`` on."""
+    def _run(self, pages: PagedObject, first: int, most: int) -> int:
+        """The last page of a run of one object from ``first`` on, of at most ``most`` pages."""
         last = first
-        while last - first + 1 < most and (pages, last + 1) in self._pages:
+        while last + 1 < first + most and (pages, last + 1) in self._pages:
             last += 1
-        for wait in pages.waits:
-            if wait.touches(first, last):
-                last = wait.first - 1
-        if first <= last:
-            pages.page_out(first, last)
+        return last
