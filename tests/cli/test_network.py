@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import socket
 import struct
 import subprocess
@@ -179,6 +180,28 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with served("127.0.0.1", serve) as port:
         inside(skerry, "host,lo", program, "127.0.0.1", port)
     assert seen == ["reset"]
+
+
+def test_urgent_bytes_cross(skerry: Run) -> None:
+    seen = []
+
+    def serve(connection: socket.socket) -> None:
+        poll = select.poll()
+        poll.register(connection, select.POLLPRI)
+        assert poll.poll(PATIENCE * 1000)
+        seen.append((connection.recv(10), connection.recv(10, socket.MSG_OOB)))
+        connection.send(b"xy!", socket.MSG_OOB)
+        connection.send(b"z")
+        drain(connection)
+
+    program = """
+s = socket.create_connection((host, port)); s.send(b"ab!", socket.MSG_OOB)
+poll = select.poll(); poll.register(s, select.POLLPRI); poll.poll(60000)
+print(s.recv(10), s.recv(10, socket.MSG_OOB), s.recv(10))
+"""
+    with served("127.0.0.1", serve) as port:
+        assert inside(skerry, "host,lo", program, "127.0.0.1", port) == "b'xy' b'!' b'z'"
+    assert seen == [(b"ab", b"!")]
 
 
 def test_connect_without_waiting(skerry: Run) -> None:

@@ -10,6 +10,7 @@ Source: socket(7), ip(7), tcp(7), udp(7).
 from __future__ import annotations
 
 import errno
+import fcntl
 import ipaddress
 import select
 import socket
@@ -27,6 +28,7 @@ Address = tuple[bytes, int]  # host and port
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _DOMAIN: Final = 53  # port of a name server
 _BACKLOG: Final = 128
+_SIOCATMARK: Final = 0x8905
 _FORWARDED: Final = frozenset(  # options that mean something to the host's end of a connection, as level and number
     (
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -69,8 +71,14 @@ def _pack(name: tuple[str, int]) -> Address:
 def _make(host: bytes, kind: int) -> socket.socket:
     made = socket.socket(socket.AF_INET if host[:12] == _MAPPED else socket.AF_INET6, kind | socket.SOCK_NONBLOCK)
     if kind == socket.SOCK_STREAM:
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_up(made)
     return made
+
+
+def _set_up(made: socket.socket) -> None:
+    """What is sent goes at once, as the system inside has gathered it already; urgent bytes come in their place."""
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
 
 class HostNetwork:
@@ -223,6 +231,10 @@ class HostSocket(_Watched):
         except BlockingIOError:
             return None
 
+    def at_mark(self) -> bool:
+        """Whether the next byte is urgent; ``receive`` stops before it."""
+        return fcntl.ioctl(self._socket, _SIOCATMARK, bytes(4)) != bytes(4)
+
     def finish(self) -> None:
         """Nothing more will be sent."""
         self._socket.shutdown(socket.SHUT_WR)
@@ -258,7 +270,7 @@ class HostListener(_Watched):
         except (BlockingIOError, ConnectionAbortedError):
             return None
         made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_up(made)
         return HostSocket(self._machine, made)
 
 

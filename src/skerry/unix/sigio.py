@@ -85,6 +85,13 @@ class Owner:
             info = signals.SignalInfo(self.signo, reason, struct.pack("<qi", _BANDS[reason], fd))
         else:
             info = signals.SignalInfo(linux.SIGIO)
+        self._deliver(info)
+
+    def send_urgent(self) -> None:
+        """Urgent data has come: SIGURG."""
+        self._deliver(signals.SignalInfo(linux.SIGURG))
+
+    def _deliver(self, info: signals.SignalInfo) -> None:
         if self.kind == F_OWNER_TID:
             thread = _thread(self.system, self.who)
             if thread is not None and self._may_signal(thread.process):

@@ -16,6 +16,7 @@ class ConnectionDevice:
         self.error = translated(connection.error)
         self.send = translated(connection.send)
         self.receive = translated(connection.receive)
+        self.at_mark = translated(connection.at_mark)
         self.set_option = translated(connection.set_option)
         self.finish = translated(connection.finish)
         self.reset = translated(connection.reset)

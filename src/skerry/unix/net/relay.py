@@ -101,15 +101,14 @@ class OutsideEnd(TcpSocket):
     def _send_out(self) -> bool:
         """Whether something is left to send, for which the host has no room. Raises LinuxError."""
         while self.incoming:
-            data = self.incoming.stream(STEP, True).data
-            done = self.device.send(data, False)
+            mark = self._mark
+            data = self.incoming.stream(min(STEP, mark or 1) if mark is not None else STEP, True).data
+            done = self.device.send(data, mark == 0)
             if done is None:
                 return True
             self.incoming.stream(done, False)
-        if self._urgent is not None:
-            if self.device.send(bytes((self._urgent,)), True) is None:
-                return True
-            self._urgent = None
+            if mark is not None:
+                self._mark = mark - done if mark else None
         if self._ended and not self._finished:
             self._finished = True
             self.device.finish()
@@ -123,14 +122,20 @@ class OutsideEnd(TcpSocket):
             if not room:
                 near.incoming.blocked.add(self)
                 return False
-            data = self.device.receive(min(room, STEP))
+            urgent = self.device.at_mark()
+            data = self.device.receive(1 if urgent else min(room, STEP))
             if data is None:
                 return True
-            if data:
+            if data and urgent:
+                self.send_urgent(data)
+            elif data:
                 self.send(data, None)
             else:
                 self.shut_down(SHUT_WRITE)
         return False
+
+    def not_taken(self) -> int:
+        return self.incoming.length
 
     # Ending
     def _broken(self, error: int) -> None:

@@ -147,21 +147,29 @@ class Socket(OpenFile):
         if request == linux.FIONREAD:
             if self.listening:
                 raise LinuxError(linux.EINVAL)
-            whole = self.kind != linux.SOCK_DGRAM
-            memory.write(argument, (self.incoming.length if whole else self.incoming.first_length).to_bytes(4, "little"))
+            memory.write(argument, self.waiting_bytes().to_bytes(4, "little"))
             return 0
         if request == sockets.SIOCOUTQ:
             memory.write(argument, self.unsent().to_bytes(4, "little"))
             return 0
         if request == sockets.SIOCATMARK and self.kind == linux.SOCK_STREAM:
-            memory.write(argument, bytes(4))
+            memory.write(argument, int(self.at_mark).to_bytes(4, "little"))
             return 0
         if request == linux.FIOASYNC:
             return 0
         return interfaces.ioctl(thread, request, argument)
 
+    @property
+    def at_mark(self) -> bool:
+        """Whether the next byte is urgent."""
+        return False
+
+    def waiting_bytes(self) -> int:
+        """FIONREAD: bytes that can be read, or the length of the next datagram."""
+        return self.incoming.length if self.kind != linux.SOCK_DGRAM else self.incoming.first_length
+
     def unsent(self) -> int:
-        """Bytes that the peer has not read."""
+        """SIOCOUTQ: bytes that a local peer has not read, or that have not arrived."""
         return 0
 
     def fits(self, size: int, used: int, capacity: int) -> int:

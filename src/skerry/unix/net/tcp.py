@@ -1,8 +1,7 @@
 """TCP between two sockets of this system. There are no segments, no windows and no losses: what is sent has arrived, and a reset is a call.
 
 What a program can see is kept: a connection that is not accepted yet, half-closed ends, resets by unread data or SO_LINGER 0, the
-error that the first call reports and the end that the next one sees. There is no TIME_WAIT; of urgent data the last byte is kept, without
-its place in the stream and without SIGURG.
+error that the first call reports and the end that the next one sees, urgent data and the mark before it, which reads stop at.
 
 Source: tcp(7), RFC 9293; which error comes when is net/ipv4/tcp.c's.
 """
@@ -46,7 +45,8 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self._outside: OutsideEnd | None = None  # the same, where it is reached through the host's network
         self._told = True  # whether connect has reported how the last attempt went
         self._ended = False  # the other end will send no more
-        self._urgent: int | None = None  # a byte out of band that was not read
+        self._mark: int | None = None  # how many bytes are before an urgent one that was not passed
+        self._urgent_taken = False  # it was read out of band
 
     @property
     def ports(self) -> Ports:
@@ -223,33 +223,58 @@ class TcpSocket(InetSocket, ConnectionSocket):
         return count
 
     def send_urgent(self, data: bytes) -> int | None:
-        """The same with MSG_OOB: the last byte is urgent, and out of band unless the other end wants it inline."""
-        body, last = data[:-1], data[-1:]
-        done = self.send(body, None) if body else 0
-        if done is None or done < len(body):
-            return done
-        peer = self.peer
-        if peer is None or peer.is_set(sockets.SO_OOBINLINE) or not last:
-            step = self.send(last, None)
-            return done + step if step is not None else done or None
-        if self.error or self.shut & SHUT_WRITE:
-            return self.send(last, None)
-        peer._urgent = last[0]
-        peer.changed.wake()
-        return len(data)
+        """The same with MSG_OOB: the last byte is urgent."""
+        done = self.send(data, None)
+        if done and self.peer is not None:
+            self.peer.take_urgent()
+        return done
+
+    def take_urgent(self) -> None:
+        """The last byte that came is urgent; what was before it is not any more, and is lost where it is next."""
+        if self._mark == 0 and not self.is_set(sockets.SO_OOBINLINE):
+            self.incoming.stream(1, False)
+        self._mark = self.incoming.length - 1
+        self._urgent_taken = False
+        if self.owner is not None:
+            self.owner.send_urgent()
+        self.changed.wake()
 
     def receive_urgent(self, peek: bool) -> Received:
-        """The byte that came out of band. Raises EINVAL where there is none, or it comes inline."""
-        if self._urgent is None:
+        """The byte that came out of band. Raises EINVAL where there is none, it was taken, or it comes inline."""
+        if self._mark is None or self._urgent_taken or self.is_set(sockets.SO_OOBINLINE):
             raise LinuxError(linux.EINVAL)
-        data = bytes((self._urgent,))
-        if not peek:
-            self._urgent = None
-        return Received(data, 1)
+        byte = self.incoming.stream(self._mark + 1, True).data[self._mark :]
+        self._urgent_taken = not peek
+        return Received(byte, 1)
+
+    @property
+    def at_mark(self) -> bool:
+        return self._mark == 0
+
+    def _receive_marked(self, mark: int, count: int, peek: bool) -> Received | None:
+        """What comes before the urgent byte; or what follows it, with it if that is wanted inline. None: that was all."""
+        if mark:
+            received = self.take_in(min(count, mark), peek)
+            if not peek:
+                self._mark = mark - len(received.data)
+            return received
+        if not self.is_set(sockets.SO_OOBINLINE):
+            if peek:
+                data = self.incoming.stream(count + 1, True).data[1:]
+                return Received(data, len(data)) if data else None
+            self.incoming.stream(1, False)
+        elif peek:
+            return self.take_in(count, True)
+        self._mark = None
+        return self.take_in(count, False) if self.incoming else None
 
     def receive(self, count: int, peek: bool, waits: bool = True) -> Received | None:
         if self.incoming:
-            return self.take_in(count, peek)
+            if self._mark is None:
+                return self.take_in(count, peek)
+            received = self._receive_marked(self._mark, count, peek) if count else END
+            if received is not None:
+                return received
         if self._ended:
             return END
         self.raise_error()
@@ -270,15 +295,26 @@ class TcpSocket(InetSocket, ConnectionSocket):
         if self.state is State.CONNECTING:
             return bits
         if self.incoming:
-            bits |= READABLE
-        if self._urgent is not None:
-            bits |= linux.POLLPRI
+            if self.incoming.length > 1 or self._mark != 0 or self.is_set(sockets.SO_OOBINLINE):
+                bits |= READABLE
+            if self._mark is not None and not self._urgent_taken:
+                bits |= linux.POLLPRI
         peer = self.peer
         if peer is None or self.shut & SHUT_WRITE or peer.incoming.length * 3 <= self.window(peer) * 2:
             bits |= WRITABLE
         else:
             peer.incoming.blocked.add(self)
         return bits
+
+    def waiting_bytes(self) -> int:
+        return self.incoming.length if self._mark is None or self.is_set(sockets.SO_OOBINLINE) else self._mark
+
+    def unsent(self) -> int:
+        return self.peer.not_taken() if self.peer is not None else 0
+
+    def not_taken(self) -> int:
+        """Bytes that were sent here and have not arrived."""
+        return 0
 
     # Ending
     def shut_down(self, bits: int) -> None:

@@ -238,7 +238,7 @@ def _wants_all(socket: Socket, flags: int) -> bool:
 
 def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Result:
     """Raises EAGAIN, EOPNOTSUPP, EINVAL (no urgent data)."""
-    if flags & linux.MSG_OOB:
+    if flags & linux.MSG_OOB and not isinstance(socket, UdpSocket):  # which has no such thing, and does not say so
         if isinstance(socket, TcpSocket):
             return _deliver(thread, socket, target, flags, socket.receive_urgent(bool(flags & linux.MSG_PEEK)))
         raise LinuxError(linux.EINVAL if socket.kind == linux.SOCK_STREAM else linux.EOPNOTSUPP)
@@ -278,7 +278,7 @@ async def _receive_all(thread: Thread, socket: Socket, target: Target, count: in
     deadline = socket.deadline(False)
     socket.hold()
     try:
-        while len(received.data) < count and not received.rights:
+        while len(received.data) < count and not received.rights and not socket.at_mark:
             try:
                 more = socket.receive(count - len(received.data), False)
                 if more is None:
