@@ -98,6 +98,8 @@ def _find(thread: Thread, path: bytes, start: Inode, follow: bool) -> tuple[Inod
     if not name.inode.is_regular:
         raise LinuxError(linux.EACCES)
     require(process.credentials, name.inode, linux.X_OK)
+    if name.inode.writers:
+        raise LinuxError(linux.ETXTBSY)
     return name.inode, full_path(name, process.place.root)
 
 
@@ -144,6 +146,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     user.fs_base = user.gs_base = 0
     user.reset_xstate()
     process.executable, process.executable_path = program.inode, program.path
+    program.inode.executed = True
     process.actions = process.actions.after_exec()
     process.has_executed = True
     who = process.credentials

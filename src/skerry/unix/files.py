@@ -237,10 +237,13 @@ class RegularFile(OpenFile):
 
     lendable = True
     pollable = False
+    counted = False  # among the inode's writers
 
     def read(self, count: int) -> bytes | None:
         data = self.inode.read_at(self.position, count)
         self.position += len(data)
+        if count and not self.flags & linux.O_NOATIME:
+            self.inode.note_access()
         if self.inode.watched is not None and data:
             notify.tell(self.inode, notify.IN_ACCESS)
         return data
@@ -255,6 +258,8 @@ class RegularFile(OpenFile):
 
     def read_at(self, count: int, offset: int) -> bytes:
         data = self.inode.read_at(offset, count)
+        if count and not self.flags & linux.O_NOATIME:
+            self.inode.note_access()
         if self.inode.watched is not None and data:
             notify.tell(self.inode, notify.IN_ACCESS)
         return data
@@ -296,6 +301,15 @@ class RegularFile(OpenFile):
     def sync(self) -> None:
         self.inode.sync()
 
+    def count_writer(self) -> None:
+        """Who opened the path may write: as long as it is open the file cannot be executed."""
+        self.counted = True
+        self.inode.writers += 1
+
+    def close(self) -> None:
+        if self.counted:
+            self.inode.writers -= 1
+
 
 class DirectoryFile(OpenFile):
     """An open directory: what it held when reading began."""
@@ -325,6 +339,8 @@ class DirectoryFile(OpenFile):
             self._entries = here + list(self.inode.entry_kinds())
         packed: list[bytes] = []
         used = 0
+        if not self.flags & linux.O_NOATIME:
+            self.inode.note_access()
         while self.position < len(self._entries):
             name, ino, kind = self._entries[self.position]
             entry = pack(ino, self.position + 1, name, kind)

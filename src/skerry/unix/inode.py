@@ -8,7 +8,7 @@ Nothing here sleeps: what would block says None (see :mod:`skerry.unix.files`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.unix import notify
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from skerry.unix.pipe import Pipe
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Buffer, MemoryObject
+
+
+DAY: Final = 86_400_000_000_000  # ns
 
 
 class FileSystem:
@@ -58,6 +61,10 @@ class Inode:
     pipe: Pipe | None = None  # of a fifo, once it was opened
     socket: LocalSocket | None = None  # that is bound to this name
     watched: Watched | None = None  # who is told what happens here, if somebody is
+    birth = 0  # when it was made (ns since 1970); 0: not known
+    accessed = False  # whether it was read since it was loaded
+    executed = False  # whether it was ever a program here
+    writers = 0  # open file descriptions that may write it
     linkable = False  # it has no name yet (O_TMPFILE) but may be given one
 
     def __init__(self, fs: FileSystem, ino: int, mode: int, uid: int, gid: int, now: int) -> None:
@@ -87,6 +94,16 @@ class Inode:
     @property
     def is_regular(self) -> bool:
         return self.mode & linux.S_IFMT == linux.S_IFREG
+
+    def note_access(self) -> None:
+        """It is read: atime changes if it is not newer than the other times, or a day old. Source: mount(8), relatime."""
+        atime = self.atime
+        if self.accessed and atime > self.mtime and atime > self.ctime:
+            return
+        self.accessed = True
+        now = self.fs.now()
+        if atime <= self.mtime or atime <= self.ctime or atime + DAY <= now:
+            self.atime = now
 
     def refresh(self) -> None:
         """Bring the attributes up to date, where they live elsewhere (the host, /proc)."""
@@ -147,6 +164,11 @@ class Inode:
         raise LinuxError(linux.ENXIO)
 
     # Directories
+    @property
+    def is_mount_root(self) -> bool:
+        """Whether it is the root of its file system."""
+        return False
+
     @property
     def parent_ino(self) -> int:
         """The inode number of "..": of the directory that holds this one."""
@@ -219,6 +241,14 @@ class Inode:
     def allocate(self, mode: int, offset: int, length: int, now: int) -> None:
         """fallocate(2): ``mode`` is FALLOC_FL_* bits. Raises EOPNOTSUPP, ENOSPC, EFBIG."""
         raise LinuxError(linux.EOPNOTSUPP)
+
+    def note_mapped_write(self, wait: bool) -> None:
+        """msync of a shared mapping that may be written, which counts as written: whether it was, nobody saw.
+
+        Args:
+            wait: have it reach the disk.
+        """
+        self.mtime = self.ctime = self.fs.now()
 
     def sync(self) -> None:
         """Have it reach the disk, where there is one."""

@@ -71,6 +71,9 @@ class HostInode(Inode):
         self.node = node
         _take(self, attributes)
 
+    def note_access(self) -> None:
+        """The host notes it."""
+
     def refresh(self) -> None:
         _take(self, self.node.stat())
 
@@ -159,6 +162,11 @@ class HostRegular(HostInode):
     def sync(self) -> None:
         if self._file is not None:
             self._file.sync()
+
+    def note_mapped_write(self, wait: bool) -> None:
+        """The host sees it."""
+        if wait:
+            self.sync()
 
     def memory_object(self) -> MemoryObject:
         return self.file(False)

@@ -146,6 +146,7 @@ class File(Inode):
             self.fs.storage.require(max(0, end - self.size))
         if end > self.size and not mode & _NO_GROWTH:
             self.truncate(end, now)
+        self.mtime = self.ctime = now
         end = min(end, self.size)
         if not mode & _ZEROING or offset >= end:
             return
@@ -156,7 +157,6 @@ class File(Inode):
         else:
             assert self._object is not None
             self._object.allocate(linux.FALLOC_FL_PUNCH_HOLE | _NO_GROWTH, offset, end - offset)
-        self.mtime = self.ctime = now
 
     def memory_object(self) -> MemoryObject:
         if self._object is None:
@@ -208,6 +208,10 @@ class Directory(Inode):
         if flags & linux.O_ACCMODE != linux.O_RDONLY:
             raise LinuxError(linux.EISDIR)
         return DirectoryFile(self, flags, b"")
+
+    @property
+    def is_mount_root(self) -> bool:
+        return self.parent is self or self.parent.fs is not self.fs
 
     @property
     def parent_ino(self) -> int:
@@ -272,6 +276,7 @@ class Directory(Inode):
 
     def _store(self, child: Inode) -> None:
         """Count a new inode. Raises ENOSPC."""
+        child.birth = child.ctime
         if self.fs.storage is not None:
             self.fs.storage.add_node(child)
 

@@ -442,6 +442,7 @@ ROWS: Final[dict[str, Row]] = {
     "semtimedop": Row(INT, ADDRESS, UNSIGNED, TIMESPEC),
     "semctl": Row(INT, INT, HEX, ADDRESS),
     "msgget": Row(HEX, IPC_MODE),
+    "name_to_handle_at": Row(DIRECTORY, PATH, ADDRESS, ADDRESS, AT),
     "mq_open": Row(TEXT, OPEN_FLAGS, FILE_MODE, ADDRESS),
     "mq_unlink": Row(TEXT),
     "mq_timedsend": Row(FD, Bytes(2), SIZE, UNSIGNED, TIMESPEC),

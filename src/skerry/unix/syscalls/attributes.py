@@ -22,6 +22,8 @@ SECOND: Final = 1_000_000_000
 _STAT: Final = struct.Struct("<QQQIIIiQqqqqQqQqQ24x").pack
 _STATX: Final = struct.Struct("<IIQIIIHxxQQQQ" + "qIi" * 4 + "IIII14Q")
 STATX_BASIC: Final = 0x7FF
+STATX_BTIME: Final = 0x800
+STATX_ATTR_MOUNT_ROOT: Final = 0x2000
 _STATX_SYNC: Final = 0x6000  # AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC
 _STATX_RESERVED: Final = 0x80000000
 _STAT_FLAGS: Final = linux.AT_SYMLINK_NOFOLLOW | linux.AT_NO_AUTOMOUNT | linux.AT_EMPTY_PATH
@@ -78,13 +80,13 @@ def sys_statx(thread: Thread, directory: int, address: int, flags: int, mask: in
     inode = inode_at(thread, directory, address, flags)
     inode.refresh()
     times: list[int] = []
-    for time in (inode.atime, inode.ctime, inode.ctime, inode.mtime):
+    for time in (inode.atime, inode.birth, inode.ctime, inode.mtime):
         times += (*divmod(time, SECOND), 0)
     rdev, device = inode.rdev, inode.fs.device
     packed = _STATX.pack(
-        STATX_BASIC,
+        STATX_BASIC | (STATX_BTIME if inode.birth else 0),
         4096,
-        0,
+        STATX_ATTR_MOUNT_ROOT if inode.is_mount_root else 0,
         inode.nlink,
         inode.uid,
         inode.gid,
@@ -92,7 +94,7 @@ def sys_statx(thread: Thread, directory: int, address: int, flags: int, mask: in
         inode.ino,
         inode.size,
         inode.blocks,
-        0,
+        STATX_ATTR_MOUNT_ROOT,
         *times,
         rdev >> 8 & 0xFFF,
         rdev & 0xFF | rdev >> 12 & ~0xFF,

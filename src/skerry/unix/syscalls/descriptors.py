@@ -407,6 +407,8 @@ def sys_fcntl(thread: Thread, fd: int, command: int, argument: int) -> Result:
         return 0
     if command in RECORD_LOCKS:
         return record_lock(thread, file, command, argument)
+    if command == linux.F_GETLEASE:
+        return linux.F_UNLCK  # nobody can have one: F_SETLEASE fails, as on file systems whose files change elsewhere
     if command in (linux.F_GETPIPE_SZ, linux.F_SETPIPE_SZ):
         if not isinstance(file, PipeEnd):
             raise LinuxError(linux.EBADF)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skerry.unix.process import Thread
 
 PASSED_ON: Final = frozenset((linux.MADV_DONTNEED, linux.MADV_FREE, linux.MADV_DONTFORK, linux.MADV_DOFORK, linux.MADV_WILLNEED))
+KNOWN_FLAGS: Final = 0x117FFF  # of mmap: all but MAP_SYNC, which needs memory that is a disk
 PROT_SEM: Final = 8
 PROT_GROWSDOWN: Final = 0x01000000  # the stack is mapped in full from the start
 MINCORE_MAX: Final = 1 << 36  # bytes asked about in one call: each page is a byte that the server writes
@@ -31,6 +32,8 @@ def sys_mmap(thread: Thread, address: int, length: int, protection: int, flags: 
     process = thread.process
     memory = process.memory
     kind = flags & linux.MAP_TYPE
+    if kind == linux.MAP_SHARED_VALIDATE and flags & ~KNOWN_FLAGS:
+        raise LinuxError(linux.EOPNOTSUPP)
     if not length or offset % PAGE or kind not in (linux.MAP_SHARED, linux.MAP_PRIVATE, linux.MAP_SHARED_VALIDATE):
         raise LinuxError(linux.EINVAL)
     length = page_up(length)
@@ -109,9 +112,18 @@ def sys_madvise(thread: Thread, address: int, length: int, advice: int) -> int:
 def sys_msync(thread: Thread, address: int, length: int, flags: int) -> int:
     if flags & ~(linux.MS_ASYNC | linux.MS_SYNC | linux.MS_INVALIDATE) or address % PAGE:
         raise LinuxError(linux.EINVAL)
-    if length and thread.process.memory.find(address) is None:
-        raise LinuxError(linux.ENOMEM)
-    return 0  # mapped memory is the file's memory
+    if flags & linux.MS_ASYNC and flags & linux.MS_SYNC:
+        raise LinuxError(linux.EINVAL)
+    memory = thread.process.memory
+    end = address + page_up(length)
+    while address < end:
+        mapping = memory.find(address)
+        if mapping is None:
+            raise LinuxError(linux.ENOMEM)
+        if mapping.inode is not None and mapping.shared and mapping.protection & linux.PROT_WRITE:
+            mapping.inode.note_mapped_write(flags & linux.MS_SYNC != 0)
+        address = mapping.end
+    return 0
 
 
 def sys_mincore(thread: Thread, address: int, length: int, vector: int) -> int:

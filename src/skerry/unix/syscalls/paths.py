@@ -11,14 +11,14 @@ from skerry.unix import notify, signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_CHROOT
 from skerry.unix.errors import LinuxError
-from skerry.unix.files import OpenFile, PathFile
+from skerry.unix.files import OpenFile, PathFile, RegularFile
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.inode import Inode
 from skerry.unix.pipe import PipeEnd, PipeInode
 from skerry.unix.vfs import PATH_MAX, Name, drop_privileges, full_path, may, path_of, require, require_owner, resolve
 
 if TYPE_CHECKING:
-    from skerry.unix.process import Credentials, Process, Thread
+    from skerry.unix.process import Credentials, Process, System, Thread
 
 Result = int | Coroutine[Any, Any, int]
 AT_FDCWD_WORD: Final = linux.AT_FDCWD & 0xFFFFFFFF
@@ -32,6 +32,8 @@ def walk(thread: Thread, directory: int, path: bytes, follow: bool = True) -> Na
     process = thread.process
     place = process.place
     start: Inode = place.root
+    if not path:
+        raise LinuxError(linux.ENOENT)
     if path[:1] != b"/":
         start = place.cwd
         if directory & 0xFFFFFFFF != AT_FDCWD_WORD:
@@ -182,8 +184,11 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
         require(process.credentials, inode, access)
         if flags & linux.O_NOATIME:
             require_owner(process.credentials, inode)
-        if access & linux.W_OK and inode.fs.read_only and inode.is_regular:
-            raise LinuxError(linux.EROFS)
+        if access & linux.W_OK and inode.is_regular:
+            if inode.fs.read_only:
+                raise LinuxError(linux.EROFS)
+            if inode.executed:
+                require_not_running(process.system, inode)
     file = inode.open(thread, flags)
     if not file.path:
         file.path = full_path(name, process.place.root)
@@ -192,7 +197,15 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     if flags & linux.O_TRUNC and inode.is_regular and not created:
         drop_privileges(process.credentials, inode)
         inode.truncate(0, _now(thread))
+    if file.writable and isinstance(file, RegularFile):
+        file.count_writer()
     return file
+
+
+def require_not_running(system: System, inode: Inode) -> None:
+    """Raises ETXTBSY where a process runs the program in ``inode``."""
+    if any(process.executable is inode and process.exit_status is None for process in system.processes.values()):
+        raise LinuxError(linux.ETXTBSY)
 
 
 def _open_unnamed(thread: Thread, parent: Inode | None, flags: int, mode: int) -> OpenFile:
@@ -210,6 +223,8 @@ def _open_unnamed(thread: Thread, parent: Inode | None, flags: int, mode: int) -
     inode = parent.create_unnamed(mode & 0o7777 & ~process.place.umask, who.fsuid, who.fsgid, _now(thread))
     inode.linkable = not flags & linux.O_EXCL
     file = inode.open(thread, flags & ~linux.O_TMPFILE)
+    if isinstance(file, RegularFile):
+        file.count_writer()
     file.path = path_of(parent, process.place.root).rstrip(b"/") + b"/#%d (deleted)" % inode.ino
     return file
 
@@ -448,6 +463,7 @@ def sys_readlinkat(thread: Thread, directory: int, address: int, buffer: int, si
     path = memory.read_path(address)
     inode = _link_at(thread, directory, path)
     target = inode.readlink_for(thread)[: c_int(size)]
+    inode.note_access()
     memory.write(buffer, target)
     return len(target)
 
@@ -509,6 +525,8 @@ def sys_truncate(thread: Thread, address: int, size: int) -> Result:
     require(thread.process.credentials, inode, linux.W_OK)
     if inode.fs.read_only:
         raise LinuxError(linux.EROFS)
+    if inode.executed:
+        require_not_running(thread.process.system, inode)
     if size > inode.size:
         require_below_limit(thread, size)
     drop_privileges(thread.process.credentials, inode)
