@@ -27,13 +27,15 @@ class Identity:
 
 
 def who(options: Options) -> tuple[Owners, Identity]:
-    """Who the program is, and how owners are shown: an ordinary user's own files are his inside, whoever he is there. Raises UserError."""
+    """Who the program is, and how owners are shown: to ``--user``, whoever that is, an ordinary user's own files are root's, as in a user
+    namespace. Raises UserError.
+    """
     if not options.user:
         return AS_THEY_ARE, Identity(os.getuid(), os.getgid(), tuple(os.getgroups()))
     identity = _find(options)
-    if os.geteuid() == 0:  # who can give files to anybody needs no stand-in
+    if os.geteuid() == 0:  # whose files can be anybody's
         return AS_THEY_ARE, identity
-    return Owners(os.getuid(), os.getgid(), identity.uid, identity.gid), identity
+    return Owners(os.getuid(), os.getgid(), 0, 0), identity
 
 
 def with_variables(options: Options, identity: Identity) -> Options:

@@ -108,7 +108,9 @@ def _here() -> str:
 )
 @click.option("--root", default="/", metavar="DIR", help="Host directory to be the root inside (default: the host's /).")
 @click.option("--upper", default="", metavar="DIR", help="Keep what is written in DIR, from run to run; see skerry diff and commit.")
-@click.option("--user", default="", metavar="NAME|UID[:GID]", help="Who the program is inside (default: you). Your files are his there.")
+@click.option(
+    "--user", default="", metavar="NAME|UID[:GID]", help="Who the program is inside (default: you); then your own files are root's there."
+)
 @click.option(
     "--bind", multiple=True, metavar="SRC[:DST[:ro|rw]]", help="Show a host directory at DST. Writes stay inside; ro: fail; rw: go through."
 )

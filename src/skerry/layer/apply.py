@@ -82,6 +82,7 @@ class Application:
             elif kind == stat.S_IFREG:
                 node, file = place.make_file(temporary, stat.S_IMODE(mode), *owner)
                 _copy(source.open(False), file)
+                node.change_mode(stat.S_IMODE(mode))  # a set-user-id bit does not outlast a write
             else:
                 node = place.make_special(temporary, mode, *owner)
             for key, value in source.attributes().items():

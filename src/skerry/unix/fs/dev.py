@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
@@ -86,24 +87,41 @@ def device_number(major: int, minor: int) -> int:
     return (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
 
 
+_NAMES: Final = {
+    device_number(1, minor): name for minor, name in ((3, b"null"), (5, b"zero"), (7, b"full"), (8, b"random"), (9, b"urandom"))
+}
+
+
+def _open_memory(platform: Platform, number: int, inode: Inode, flags: int) -> OpenFile:
+    """A memory device (mem(4)), by its number. Raises ENXIO for any other."""
+    name = _NAMES.get(number)
+    if name is None:
+        raise LinuxError(linux.ENXIO)
+    path = b"/dev/" + name
+    if name == b"null":
+        return NullFile(inode, flags, path)
+    if name == b"zero":
+        return ZeroFile(inode, flags, path)
+    if name == b"full":
+        return FullFile(inode, flags, path)
+    return RandomFile(inode, flags, platform)
+
+
+def open_device(inode: Inode, thread: Thread, flags: int) -> OpenFile:
+    """A device that somebody made (mknod). Raises ENXIO."""
+    if inode.mode & linux.S_IFMT != linux.S_IFCHR:
+        raise LinuxError(linux.ENXIO)
+    return _open_memory(thread.process.system.platform, inode.rdev, inode, flags)
+
+
 def make_dev(platform: Platform, device: int, devpts: DevPts) -> Directory:
     """The root of /dev."""
     now = platform.realtime()
     fs = MemoryFileSystem(platform, device, "devtmpfs")
     root = Directory(fs, fs.next_ino(), linux.S_IFDIR | 0o755, 0, 0, now)
 
-    def random(inode: Inode, flags: int) -> OpenFile:
-        return RandomFile(inode, flags, platform)
-
-    devices: tuple[tuple[bytes, int, int, Callable[[Inode, int], OpenFile]], ...] = (
-        (b"null", 1, 3, lambda inode, flags: NullFile(inode, flags, b"/dev/null")),
-        (b"zero", 1, 5, lambda inode, flags: ZeroFile(inode, flags, b"/dev/zero")),
-        (b"full", 1, 7, lambda inode, flags: FullFile(inode, flags, b"/dev/full")),
-        (b"random", 1, 8, random),
-        (b"urandom", 1, 9, random),
-    )
-    for name, major, minor, opener in devices:
-        root.children[name] = Device(fs, fs.next_ino(), device_number(major, minor), now, opener)
+    for number, name in _NAMES.items():
+        root.children[name] = Device(fs, fs.next_ino(), number, now, partial(_open_memory, platform, number))
     for name, target in ((b"fd", b"fd"), (b"stdin", b"fd/0"), (b"stdout", b"fd/1"), (b"stderr", b"fd/2")):
         root.symlink(name, b"/proc/self/" + target, 0, 0, now)
     add_devices(root, devpts, now)

@@ -187,7 +187,9 @@ class Node(Inode):
             from skerry.unix.pipe import open_fifo
 
             return open_fifo(self, flags)
-        raise LinuxError(linux.ENXIO)
+        from skerry.unix.fs.dev import open_device
+
+        return open_device(self, thread, flags)
 
 
 class Directory(Inode):

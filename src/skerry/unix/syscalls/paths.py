@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux
 from skerry.unix import notify, signals
 from skerry.unix.arguments import c_int, c_long
-from skerry.unix.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_SYS_CHROOT
+from skerry.unix.capabilities import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_MKNOD, CAP_SYS_CHROOT
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile, PathFile, RegularFile
 from skerry.unix.fs.tmpfs import Directory
@@ -267,13 +267,12 @@ def sys_mknod(thread: Thread, address: int, mode: int, rdev: int) -> Result:
 def sys_mknodat(thread: Thread, directory: int, address: int, mode: int, rdev: int) -> Result:
     name = _new_entry(thread, directory, thread.process.memory.read_path(address))
     kind = mode & linux.S_IFMT or linux.S_IFREG
-    if kind in (linux.S_IFCHR, linux.S_IFBLK):
+    device = kind in (linux.S_IFCHR, linux.S_IFBLK)
+    if kind == linux.S_IFDIR or (device and not thread.process.credentials.has(CAP_MKNOD)):
         raise LinuxError(linux.EPERM)
-    if kind == linux.S_IFDIR:
-        raise LinuxError(linux.EPERM)
-    if kind not in (linux.S_IFREG, linux.S_IFIFO, linux.S_IFSOCK):
+    if not device and kind not in (linux.S_IFREG, linux.S_IFIFO, linux.S_IFSOCK):
         raise LinuxError(linux.EINVAL)
-    _create(thread, name, kind | mode & 0o7777)
+    _create(thread, name, kind | mode & 0o7777, rdev & 0xFFFFFFFF if device else 0)
     return 0
 
 
