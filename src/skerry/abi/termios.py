@@ -82,6 +82,8 @@ TCSBRKP: Final = 0x5425
 TIOCGPKT: Final = 0x80045438
 TIOCGEXCL: Final = 0x80045440
 TIOCGDEV: Final = 0x80045432
+TIOCGLCKTRMIOS: Final = 0x5456
+TIOCSLCKTRMIOS: Final = 0x5457
 TIOCVHANGUP: Final = 0x5437
 TIOCCONS: Final = 0x541D
 TIOCSIG: Final = 0x40045436
@@ -123,7 +125,7 @@ AT_ONCE: Final = {TERMIOS_SIZE: TCSETS, TERMIOS2_SIZE: TCSETS2, TERMIO_SIZE: TCS
 class Termios:
     """The modes of a terminal; at first those of a terminal that was just opened."""
 
-    __slots__ = ("cc", "cflag", "iflag", "ispeed", "lflag", "line", "oflag", "ospeed")
+    __slots__ = ("cc", "cflag", "iflag", "ispeed", "lflag", "line", "locked", "oflag", "ospeed")
 
     def __init__(self) -> None:
         self.iflag = ICRNL | IXON
@@ -133,6 +135,7 @@ class Termios:
         self.line = 0
         self.cc = b"\3\34\177\25\4\0\1\0\21\23\32\0\22\17\27\26\0".ljust(NCCS, b"\0")
         self.ispeed = self.ospeed = 38400
+        self.locked = bytes(TERMIOS_SIZE)  # as TCGETS: flags and characters that are not 0 do not change
 
     def pack(self, size: int) -> bytes:
         """As TCGETS, TCGETS2 or TCGETA give it; ``size`` says which."""
@@ -143,7 +146,13 @@ class Termios:
         return words if size == TERMIOS_SIZE else words + _SPEEDS.pack(self.ispeed, self.ospeed)
 
     def set(self, data: bytes) -> None:
-        """Become what TCSETS, TCSETS2 or TCSETA was given; the length says which."""
+        """Become what TCSETS, TCSETS2 or TCSETA was given, but for what is locked; the length says which."""
+        old = self.pack(TERMIOS_SIZE)
+        self._replace(data)
+        if any(self.locked):
+            self._replace(_merge(old, self.pack(TERMIOS_SIZE), self.locked))
+
+    def _replace(self, data: bytes) -> None:
         if len(data) == TERMIO_SIZE:
             *flags, self.line, characters = _TERMIO.unpack(data)
             old = (self.iflag, self.oflag, self.cflag, self.lflag)
@@ -153,3 +162,10 @@ class Termios:
         self.iflag, self.oflag, self.cflag, self.lflag, self.line, self.cc = _TERMIOS.unpack(data[:TERMIOS_SIZE])
         if len(data) == TERMIOS2_SIZE:
             self.ispeed, self.ospeed = _SPEEDS.unpack(data[TERMIOS_SIZE:])
+
+
+def _merge(old: bytes, new: bytes, locked: bytes) -> bytes:
+    """``new`` with what is locked as in ``old``: flags bit by bit, the line discipline and the characters whole."""
+    flags = _TERMIOS.size - NCCS - 1
+    masks = locked[:flags] + bytes(255 if byte else 0 for byte in locked[flags:])
+    return bytes(a & mask | b & ~mask for a, b, mask in zip(old, new, masks, strict=True))

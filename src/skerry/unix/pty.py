@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi import termios as t
 from skerry.unix import sessions
+from skerry.unix.capabilities import CAP_SYS_ADMIN
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.readtimer import ReadTimer
@@ -124,6 +125,12 @@ class Pair(Terminal):
         elif request in t.SETS:
             size, drop = t.SETS[request]
             self.set_modes(memory.read(argument, size), drop)
+        elif request == t.TIOCGLCKTRMIOS:
+            memory.write(argument, discipline.modes.locked)
+        elif request == t.TIOCSLCKTRMIOS:
+            if not thread.process.credentials.has(CAP_SYS_ADMIN):
+                raise LinuxError(linux.EPERM)
+            discipline.modes.locked = memory.read(argument, t.TERMIOS_SIZE)
         elif request == linux.TIOCGWINSZ:
             memory.write(argument, self.window)
         elif request == linux.TIOCSWINSZ:

@@ -46,6 +46,20 @@ for request in (termios.TIOCGPGRP, termios.TIOCSPGRP):
     except OSError as error:
         print(error.errno)
 print(fcntl.ioctl(master, termios.TIOCGPGRP, bytes(4)))
+lock = bytearray(fcntl.ioctl(slave, 0x5456, bytes(36)))  # TIOCGLCKTRMIOS
+lock[12] = termios.ECHO
+lock[17 + termios.VERASE] = 1
+try:
+    fcntl.ioctl(slave, 0x5457, bytes(lock))
+    modes = termios.tcgetattr(slave)
+    modes[3] &= ~(termios.ECHO | termios.ECHOE)
+    modes[6][termios.VERASE] = modes[6][termios.VKILL] = b"#"
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    modes = termios.tcgetattr(slave)
+    print(lock.count(0), modes[3] & termios.ECHO, modes[3] & termios.ECHOE, modes[6][termios.VERASE], modes[6][termios.VKILL])
+    fcntl.ioctl(slave, 0x5457, bytes(36))
+except PermissionError:
+    print("only root may lock modes")
 fcntl.ioctl(master, termios.TIOCPKT, struct.pack("i", 1))
 os.write(slave, b"packet")
 print(os.read(master, 100))

@@ -1,0 +1,3 @@
+# Needs: sqlite3 python3
+seq 1 5000 | sed 's/.*/insert into t values(&, "row &");/' | (echo 'pragma journal_mode=wal; create table t(a integer primary key, b text); begin;'; cat; echo 'commit; select count(*), sum(a) from t; create index i on t(b); select a from t where b = "row 77"; pragma integrity_check;') | sqlite3 d.db
+for i in 1 2 3 4; do (for j in 1 2 3 4 5; do sqlite3 -cmd '.timeout 10000' d.db "insert into t(b) values('w$i $j')"; done) & done; wait; sqlite3 d.db 'select count(*) from t'; sqlite3 d.db 'select b from t order by b' | md5sum; sqlite3 d.db 'vacuum; pragma page_count' | wc -l; /usr/bin/python3 -c 'import dbm.dumb, shelve; s = shelve.open("s"); s["k"] = [1, 2]; s.close(); print(shelve.open("s")["k"])'

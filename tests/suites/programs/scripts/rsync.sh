@@ -1,0 +1,4 @@
+# Needs: rsync
+mkdir -p a/b; seq 1000 > a/b/f; ln -s b/f a/l; ln a/b/f a/h; chmod 640 a/b/f; touch -d @1000000000 a/b/f; mkfifo a/p
+rsync -aHi a/ c/ | sort; rsync -aHi a/ c/; ls -lR --time-style=+%s c | awk '!/^(d|total)/ {print $1, $2, $5, $7, $8, $9}'; seq 500 > a/b/f; rsync -ai --no-whole-file --stats a/ c/ | grep -v 'time\|sec\|sent\|speedup'; rm a/h; rsync -ai --delete a/ c/; diff -r --exclude=p a c && echo same
+printf 'uid = 0\ngid = 0\nuse chroot = no\npid file = %s/pid\nport = 8730\n[m]\npath = %s/c\nread only = no\n' "$PWD" "$PWD" > conf; rsync --daemon --config=conf --address=127.0.0.1; for i in 1 2 3 4 5 6 7 8 9; do rsync rsync://127.0.0.1:8730/ 2>/dev/null && break; sleep 0.1; done; rsync -a rsync://127.0.0.1:8730/m/ d/ && diff -r --exclude=p c d && echo fetched; echo new > d/new; rsync -a d/ rsync://127.0.0.1:8730/m/; cat c/new; kill $(cat pid)
