@@ -170,8 +170,29 @@ def test_read_only_directory_refuses_every_change(inside: Path) -> None:
     assert after == before
 
 
-def test_extended_attributes_are_not_there(inside: Path) -> None:
+def test_user_attributes_are_the_hosts(inside: Path) -> None:
+    os.setxattr(inside / "f", "user.before", b"1")
     program = boot(inside)
     value = program.poke(b"x")
-    assert program.call("setxattr", b"/f", b"user.x", value, 1, 0) == -linux.EOPNOTSUPP
-    assert program.call("getxattr", b"/f", b"user.x", value, 1) == -linux.EOPNOTSUPP
+    assert program.call("setxattr", b"/f", b"user.x", value, 1, 0) == 0
+    assert os.getxattr(inside / "f", "user.x") == b"x"
+    buffer = program.room(100)
+    size = program.call("listxattr", b"/f", buffer, 100)
+    assert set(program.peek(buffer, size).split(b"\0")) == {b"user.before", b"user.x", b""}
+    assert program.call("removexattr", b"/f", b"user.before") == 0
+    assert os.listxattr(inside / "f") == ["user.x"]
+
+
+def test_other_attributes_stay_off_the_host(inside: Path) -> None:
+    program = boot(inside)
+    value = program.poke(b"x")
+    assert program.call("setxattr", b"/f", b"trusted.x", value, 1, 0) in (-linux.EOPNOTSUPP, -linux.EPERM)  # EPERM: it is not root's
+    assert program.call("setxattr", b"/f", b"security.x", value, 1, 0) in (-linux.EOPNOTSUPP, -linux.EPERM)
+    assert os.listxattr(inside / "f") == []
+
+
+def test_attributes_of_what_is_read_only_stay(inside: Path) -> None:
+    program = boot(inside, False)
+    value = program.poke(b"x")
+    assert program.call("setxattr", b"/f", b"user.x", value, 1, 0) == -linux.EROFS
+    assert os.listxattr(inside / "f") == []
