@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from skerry.devices import OpenLayer, OwnDevices
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
-from skerry.machine.network import HostNetwork, Reach
+from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach
 from skerry.machine.stream import Stream
-from skerry.options import Options, UserError, Writes
+from skerry.networks import REACH
+from skerry.options import Net, Options, Publish, UserError, Writes
 from skerry.users import Identity
 
 USER_ERROR = b"user"  # an answer that is a UserError: its text and status follow
@@ -26,7 +26,7 @@ class Grants:
         self._readable = {options.root, *(bind.source for bind in options.binds)}
         self._writable = {bind.source for bind in options.binds if bind.writes is Writes.THROUGH}
         self._has_layer = bool(options.upper)
-        self._reaches = options.net
+        self._options = options
         self._layer: OpenLayer | None = None
 
     def open(self, kind: bytes, *arguments: Any) -> Any:
@@ -36,6 +36,7 @@ class Grants:
             b"node": self._node,
             b"layer": self._open_layer,
             b"stream": self._stream,
+            b"network": self._network,
         }
         return opens[kind](*arguments)
 
@@ -59,6 +60,10 @@ class Grants:
         self._check(descriptor in self._devices.streams)
         return self._devices.stream(descriptor)
 
+    def _network(self, servers: tuple[bytes, ...]) -> HostNetwork:
+        self._check(self._options.net is not Net.NONE or bool(self._options.publish))
+        return _GrantedNetwork(self._devices.network(REACH[self._options.net], frozenset(servers)), self._options.publish)
+
     @staticmethod
     def _check(granted: bool) -> None:
         if not granted:
@@ -68,6 +73,26 @@ class Grants:
         """The run is over."""
         if self._layer is not None:
             self._layer.close()
+
+
+class _GrantedNetwork(HostNetwork):
+    """The network, with only those ports of the host that are published."""
+
+    def __init__(self, network: HostNetwork, published: list[Publish]) -> None:
+        self.__dict__.update(vars(network))
+        self._published = published
+
+    def listener(self, host: bytes, port: int) -> HostListener:
+        self._check(host, port, False)
+        return super().listener(host, port)
+
+    def published_datagrams(self, host: bytes, port: int) -> HostDatagrams:
+        self._check(host, port, True)
+        return super().published_datagrams(host, port)
+
+    def _check(self, host: bytes, port: int, datagrams: bool) -> None:
+        if not any((p.host, p.host_port, p.datagrams) == (host, port, datagrams) for p in self._published):
+            raise PermissionError(1, os.strerror(1))
 
 
 class _RemoteLayer:
@@ -116,14 +141,27 @@ class GrantedDevices:
         return stream
 
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
-        raise UserError("--net and --publish need --config mach-colocated for now")
+        network: HostNetwork = self._open(b"network", tuple(servers))
+        return network
 
 
 def boot_data(devices: OwnDevices, options: Options, processors: int, clock_page: int, continues: bool) -> tuple[Any, ...]:
     """What the task needs to know to start."""
     identity = devices.identity
-    plain = replace(options, binds=[], publish=[])
-    fields = {name: getattr(plain, name) for name in plain.__slots__ if name not in ("binds", "publish", "net", "config")}
+    fields = {name: getattr(options, name) for name in options.__slots__ if name not in ("binds", "publish", "net", "config")}
+    publish = [tuple(getattr(item, name) for name in item.__slots__) for item in options.publish]
     binds = [(bind.source, bind.place, bind.writes.value) for bind in options.binds]
     who = (identity.uid, identity.gid, tuple(identity.groups), tuple(identity.variables))
-    return fields, binds, options.net.value, who, devices.hostname, devices.streams, devices.terminal, processors, clock_page, continues
+    return (
+        fields,
+        binds,
+        publish,
+        options.net.value,
+        who,
+        devices.hostname,
+        devices.streams,
+        devices.terminal,
+        processors,
+        clock_page,
+        continues,
+    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from skerry.devices import Devices
     from skerry.unix.process import System, Thread
 
-_REACH = {Net.NONE: Reach.NOTHING, Net.HOST: Reach.NETWORK, Net.HOST_AND_LOOPBACK: Reach.LOOPBACK}
+REACH = {Net.NONE: Reach.NOTHING, Net.HOST: Reach.NETWORK, Net.HOST_AND_LOOPBACK: Reach.LOOPBACK}
 _RESOLVER = b"/etc/resolv.conf"
 _MOST = 1 << 16  # bytes of it that are read
 
@@ -31,7 +31,7 @@ def attach(devices: Devices, thread: Thread, options: Options, say: Callable[[st
         return
     system = thread.process.system
     servers = _name_servers(thread) if options.net is not Net.NONE else frozenset()
-    device = devices.network(_REACH[options.net], servers)
+    device = devices.network(REACH[options.net], servers)
     if options.net is not Net.NONE:
         system.network.outside = Outside(NetworkDevice(device))
     for publish in options.publish:
@@ -69,14 +69,14 @@ def _publish(system: System, device: HostNetwork, publish: Publish, say: Callabl
         raise UserError(f"--publish {publish.text}: {_reason(error)}") from error
     if not publish.host_port:
         say(f"skerry: --publish {publish.text}: the host's port is {made.local()[1]}\n")
-    if isinstance(made, HostDatagrams):
-        PublishedDatagrams(system, publish.port, DatagramDevice(made))
+    if publish.datagrams:
+        PublishedDatagrams(system, publish.port, DatagramDevice(made))  # type: ignore[arg-type]
         return
 
     def refuse(error: int) -> None:
         say(f"skerry: --publish {publish.text}: cannot be opened: {os.strerror(error)}\n")
 
-    system.network.published.append(PublishedPort(system, publish.port, ListenerDevice(made), refuse))
+    system.network.published.append(PublishedPort(system, publish.port, ListenerDevice(made), refuse))  # type: ignore[arg-type]
 
 
 def _reason(error: OSError) -> str:

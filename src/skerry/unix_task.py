@@ -9,7 +9,7 @@ from skerry.abi import traps
 from skerry.assembly import Assembly, exit_status
 from skerry.grants import GrantedDevices
 from skerry.machine._host import Machine
-from skerry.options import Bind, Net, Options, UserError, Writes
+from skerry.options import Bind, Net, Options, Publish, UserError, Writes
 from skerry.unix import signals
 from skerry.unix.glue.task import Channel, KernelLink, RunLoop, TaskPlatform
 from skerry.users import Identity
@@ -27,8 +27,10 @@ def main(channel: Channel, machine: Machine) -> None:
 
 
 def _run(link: KernelLink, machine: Machine) -> int:
-    fields, binds, net, who, hostname, streams, terminal, processors, clock_page, continues = link.ask(traps.TRAP_BOOT, link.events)
-    options = _options(fields, binds, net)
+    fields, binds, publish, net, who, hostname, streams, terminal, processors, clock_page, continues = link.ask(
+        traps.TRAP_BOOT, link.events
+    )
+    options = _options(fields, binds, publish, net)
     devices = GrantedDevices(lambda *what: link.ask(traps.TRAP_OPEN, *what), options, Identity(*who), streams, terminal)
     devices.hostname = hostname
     platform = TaskPlatform(link, machine, processors, clock_page)
@@ -55,5 +57,6 @@ def _run(link: KernelLink, machine: Machine) -> int:
     return exit_status(statuses[0])
 
 
-def _options(fields: dict[str, Any], binds: list[tuple[bytes, bytes, str]], net: str) -> Options:
-    return Options(**fields, binds=[Bind(source, place, Writes(writes)) for source, place, writes in binds], net=Net(net))
+def _options(fields: dict[str, Any], binds: list[tuple[bytes, bytes, str]], publish: list[tuple[Any, ...]], net: str) -> Options:
+    shown = [Bind(source, place, Writes(writes)) for source, place, writes in binds]
+    return Options(**fields, binds=shown, publish=[Publish(*item) for item in publish], net=Net(net))

@@ -16,6 +16,7 @@ from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.layernode import LayerNode
 from skerry.machine.memory import HostFile, MemoryObject
+from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, HostSocket
 from skerry.machine.stream import Stream
 
 ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never changes, and goes along with the name
@@ -25,6 +26,10 @@ ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never chang
     Stream: ("is_terminal", "mode", "kind", "rdev"),
     HostFile: (),
     MemoryObject: (),
+    HostNetwork: (),
+    HostSocket: (),
+    HostListener: (),
+    HostDatagrams: (),
 }
 FACTS: Final[dict[str, Callable[[], Any]]] = {
     fact.__name__: fact for fact in (host.memory_bytes, host.processor_facts, host.processor_time, host.load_averages, host.memory_events)
@@ -35,12 +40,12 @@ CHANNEL_PARTS: Final = ((0x1000, 0xB000), (0x10000, CHANNEL_SIZE))  # of a chann
 
 def is_device(target: object) -> bool:
     """Whether ``target`` is a device."""
-    return type(target) in ATTRIBUTES
+    return any(kind in ATTRIBUTES for kind in type(target).__mro__)
 
 
 def describe(target: object) -> tuple[Any, ...]:
     """What goes along with a device's name: whether it is a file's contents, and the attributes."""
-    attributes = ATTRIBUTES[type(target)]
+    attributes = next(ATTRIBUTES[kind] for kind in type(target).__mro__ if kind in ATTRIBUTES)
     return isinstance(target, HostFile), tuple((name.encode(), getattr(target, name)) for name in attributes)
 
 
