@@ -78,7 +78,12 @@ def _run_as_task(machine: Machine, options: Options, streams: list[int]) -> int:
 
     boot = boot_data(devices, options, machine.processors, machine.vdso, relay.can_be_continued())
     serving = Serving(kernel, boot, grants.open, say, relay.stop_command, done)
-    modules = ["skerry.unix_task", *(["skerry.unix.strace"] if options.strace else [])]
+    modules = [
+        "skerry.unix_task",
+        "ctypes",
+        "skerry.unix.fs.upperdir",
+        *(["skerry.unix.strace", "skerry.unix.observe"] if options.strace else []),
+    ]
     with Template(machine, modules) as template:
         task = NativeTask(kernel, template, "skerry.unix_task:main", serving=serving)
         task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))
