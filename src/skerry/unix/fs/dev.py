@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Platform
 
-_CHUNK: Final = 1 << 20
 
 
 class NullFile(OpenFile):
@@ -47,7 +46,7 @@ class ZeroFile(NullFile):
     mappable = zero_memory = True
 
     def read(self, count: int) -> bytes | None:
-        return bytes(min(count, _CHUNK))
+        return bytes(count)
 
 
 class FullFile(ZeroFile):
@@ -67,7 +66,7 @@ class RandomFile(NullFile):
         self._platform = platform
 
     def read(self, count: int) -> bytes | None:
-        return self._platform.random(min(count, _CHUNK))
+        return self._platform.random(count)
 
 
 class Device(Inode):

@@ -26,6 +26,7 @@ Result = int | Coroutine[Any, Any, int]
 MAX_TRANSFER: Final = 0x7FFFF000
 STEP: Final = 1 << 21  # bytes that are brought through the server at a time: what a program can make it hold
 IOV_MAX: Final = 1024
+_WHOLE: Final = (linux.S_IFREG, linux.S_IFCHR)  # what read gives all that was asked for, as long as there is more
 _PRIVILEGES: Final = linux.S_ISUID | linux.S_ISGID
 
 
@@ -35,6 +36,8 @@ def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
     if not file.readable:
         raise LinuxError(linux.EBADF)
     if count > STEP:
+        if linux.S_IFMT & file.inode.mode in _WHOLE:
+            return _read_in_steps(thread, file, [(address, count)])
         count = STEP
     data = file.read(count)
     if data is None and (data := file.read_for(thread, count)) is None:
@@ -51,6 +54,37 @@ def sys_read(thread: Thread, fd: int, address: int, count: int) -> Result:
                 raise
             return done
     return len(data)
+
+
+def _read_in_steps(thread: Thread, file: OpenFile, vector: list[tuple[int, int]], offset: int | None = None) -> Result:
+    """Read until there is less than was asked for, at the file's position or at ``offset``. Only the first step waits."""
+    done = 0
+    for address, length in pieces(vector):
+        try:
+            data = file.read(length) if offset is None else file.read_at(length, offset + done)
+        except LinuxError:
+            if done:
+                break
+            raise
+        if data is None and not done and (data := file.read_for(thread, length)) is None:
+            if file.nonblocking:
+                raise LinuxError(linux.EAGAIN)
+            return _read_later(thread, file, [(address, length)])
+        if not data:
+            break
+        try:
+            thread.process.memory.write(address, data)
+        except Fault:
+            stored = store_what_fits(thread.process.memory, address, data)
+            if offset is None:
+                file.position -= len(data) - stored
+            if not done + stored:
+                raise
+            return done + stored
+        done += len(data)
+        if len(data) < length:
+            break
+    return done
 
 
 async def _read_later(thread: Thread, file: OpenFile, vector: list[tuple[int, int]]) -> int:
@@ -221,7 +255,11 @@ def sys_readv(thread: Thread, fd: int, address: int, count: int) -> Result:
     if not file.readable:
         raise LinuxError(linux.EBADF)
     vector = vector_at(thread, address, count)
-    total = min(sum(length for _, length in vector), STEP)
+    total = sum(length for _, length in vector)
+    if total > STEP:
+        if linux.S_IFMT & file.inode.mode in _WHOLE:
+            return _read_in_steps(thread, file, vector)
+        total = STEP
     data = file.read(total)
     if data is None and (data := file.read_for(thread, total)) is None:
         if file.nonblocking:
@@ -261,7 +299,9 @@ def sys_pread64(thread: Thread, fd: int, address: int, count: int, offset: int) 
     file = thread.process.files[c_int(fd)]
     if not file.readable:
         raise LinuxError(linux.EBADF)
-    data = file.read_at(min(count, STEP), offset)
+    if count > STEP:
+        return _read_in_steps(thread, file, [(address, count)], offset)
+    data = file.read_at(count, offset)
     if data:
         thread.process.memory.write(address, data)
     return len(data)
@@ -306,7 +346,10 @@ def sys_preadv(thread: Thread, fd: int, address: int, count: int, offset: int) -
     if c_long(offset) < 0:
         raise LinuxError(linux.EINVAL)
     vector = vector_at(thread, address, count)
-    return scatter(thread, vector, file.read_at(min(sum(length for _, length in vector), STEP), offset))
+    total = sum(length for _, length in vector)
+    if total > STEP:
+        return _read_in_steps(thread, file, vector, offset)
+    return scatter(thread, vector, file.read_at(total, offset))
 
 
 def sys_pwritev(thread: Thread, fd: int, address: int, count: int, offset: int) -> Result:
