@@ -170,3 +170,72 @@ def _but_symlink_owners(found: View) -> View:
         path: (what[0], *((0, 0) if str(what[0]).startswith("0o12") and os.getuid() else what[1:3]), *what[3:])
         for path, what in found.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"user.containers.override_stat", b"99:99:04777"),
+        (b"user.containers.override_stat", b"nonsense"),
+        (b"user.overlay.whiteout", b""),
+        (b"user.overlay.opaque", b"y"),
+        (b"user.overlay.redirect", b"/etc"),
+        (b"user.skerry.origin", b"x"),
+        (b"trusted.overlay.opaque", b"y"),
+        (b"security.capability", b"x"),
+    ],
+)
+def test_programs_cannot_write_the_layers_own_notes(tmp_path: Path, root: Path, name: bytes, value: bytes) -> None:
+    """They are kept as what they are, attributes of programs, and mean nothing on the host."""
+    kept = Kept(tmp_path / "layer", root)
+    for path in (b"/file", b"/d"):
+        write(kept.program, b"/file", b"")
+        assert kept.program.call("setxattr", path, name, value, len(value), 0) == 0
+    for path in (tmp_path / "layer/upper/file", tmp_path / "layer/upper/d"):
+        assert name not in map(os.fsencode, os.listxattr(path)) or os.getxattr(path, name) != value
+    before = view(kept.unix.root)
+    kept.end()
+    kept = Kept(tmp_path / "layer", root)
+    assert view(kept.unix.root) == before
+    assert before[b"/file"][5] == {name: value}
+    assert b"/d/e/c" in before
+    kept.end()
+
+
+def test_file_that_is_gone_goes_on_for_who_has_it_open(tmp_path: Path, root: Path) -> None:
+    kept = Kept(tmp_path / "layer", root)
+    program = kept.program
+    fds = [program.call("open", path, linux.O_RDWR | linux.O_CREAT, 0o600) for path in (b"/a", b"/new")]
+    assert write(program, b"/other", b"other") == 5
+    assert program.call("unlink", b"/a") == 0
+    assert program.call("rename", b"/other", b"/new") == 0
+    for fd, contents in zip(fds, (b"contents of a", b""), strict=True):
+        assert program.call("pwrite64", fd, program.poke(b"!"), 1, 20) == 1
+        buffer = program.room(100)
+        assert program.call("pread64", fd, buffer, 100, 0) == 21
+        assert program.peek(buffer, 21) == contents.ljust(20, b"\0") + b"!"
+        assert program.call("fchmod", fd, 0o600) == 0
+    kept.end()
+    kept = Kept(tmp_path / "layer", root)
+    assert b"/a" not in view(kept.unix.root)
+    assert view(kept.unix.root)[b"/new"][4] == b"other"
+    kept.end()
+
+
+def test_other_names_of_a_file_are_changed_with_it(tmp_path: Path, root: Path) -> None:
+    """Also the one that is looked at only when the file was changed."""
+    kept = Kept(tmp_path / "layer", root)
+    write(kept.program, b"/d/a", b"changed")
+    assert view(kept.unix.root)[b"/d/b"][4] == b"changed"
+    kept.end()
+    kept = Kept(tmp_path / "layer", root)
+    assert view(kept.unix.root)[b"/d/b"][4] == b"changed"
+    kept.end()
+
+
+def test_directory_of_the_root_is_not_renamed(tmp_path: Path, root: Path) -> None:
+    kept = Kept(tmp_path / "layer", root)
+    assert kept.program.call("rename", b"/d", b"/f") == -linux.EXDEV
+    assert kept.program.call("mkdir", b"/f", 0o700) == 0
+    assert kept.program.call("rename", b"/f", b"/g") == 0
+    kept.end()

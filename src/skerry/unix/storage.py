@@ -74,6 +74,10 @@ class Storage:
         self.require(NODE)
         self._nodes.add(node)
 
+    def count(self) -> None:
+        """Something was added that no room was reserved for."""
+        self._bound = self.used()
+
     def note_node(self, node: Inode) -> None:
         """The same, where room was required before."""
         self._nodes.add(node)

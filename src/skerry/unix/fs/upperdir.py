@@ -404,3 +404,5 @@ def count_all(root: UpperDirectory) -> None:
                 directory._store(child)
                 if isinstance(child, UpperDirectory) and child.in_upper:
                     directories.append(child)
+    if root.fs.storage is not None:
+        root.fs.storage.count()
