@@ -154,3 +154,66 @@ def test_closed_timer_is_forgotten(program: Program) -> None:
     set_timer(program, timer, MILLISECOND, MILLISECOND)
     program.call("close", timer)
     assert program.unix.loop.next_deadline() >= 1 << 62
+
+
+def exclusive_sets(writer: Program, count: int, extra: int = 0) -> tuple[int, list[Program]]:
+    """A counter, and programs with a set each that watches it together with the others."""
+    counter = writer.call("eventfd2", 0, 0)
+    programs = [writer.fork() for _ in range(count)]
+    for program in programs:
+        epoll = program.call("epoll_create1", 0)
+        assert control(program, epoll, linux.EPOLL_CTL_ADD, counter, linux.EPOLLIN | linux.EPOLLEXCLUSIVE | extra) == 0
+    return counter, programs
+
+
+def wait(program: Program, counter: int) -> None:
+    program.start("epoll_wait", counter + 1, program.room(12), 1, (1 << 32) - 1)
+
+
+@pytest.mark.parametrize("asleep", [(0, 1, 2), (1, 2), (2,)])
+def test_exclusive_sets_wake_the_first_that_sleeps(program: Program, asleep: tuple[int, ...]) -> None:
+    counter, programs = exclusive_sets(program, 3)
+    for number in asleep:
+        wait(programs[number], counter)
+    add(program, counter, 1)
+    woken = [number for number in asleep if programs[number].result is not None]
+    assert woken == [asleep[0]]
+
+
+def test_exclusive_edges_wake_one_after_the_other(program: Program) -> None:
+    counter, programs = exclusive_sets(program, 3, linux.EPOLLET)
+    for each in programs:
+        wait(each, counter)
+    for number in range(3):
+        add(program, counter, 1)
+        assert [each.result for each in programs] == [1] * (number + 1) + [None] * (2 - number)
+
+
+def test_exclusive_set_that_is_closed_wakes_nobody_in_place_of_others(program: Program) -> None:
+    counter, programs = exclusive_sets(program, 2)
+    programs[0].call("close", counter + 1)
+    wait(programs[1], counter)
+    add(program, counter, 1)
+    assert programs[1].result == 1
+
+
+def test_plain_set_is_woken_beside_exclusive_ones(program: Program) -> None:
+    counter, programs = exclusive_sets(program, 2)
+    plain = program.fork()
+    epoll = plain.call("epoll_create1", 0)
+    control(plain, epoll, linux.EPOLL_CTL_ADD, counter, linux.EPOLLIN)
+    for each in (*programs, plain):
+        wait(each, counter)
+    add(program, counter, 1)
+    assert [each.result for each in (*programs, plain)] == [1, None, 1]
+
+
+def test_set_in_a_set_tells_each_edge(program: Program) -> None:
+    inner, outer = program.call("epoll_create1", 0), program.call("epoll_create1", 0)
+    counter = program.call("eventfd2", 0, 0)
+    control(program, inner, linux.EPOLL_CTL_ADD, counter, linux.EPOLLIN)
+    control(program, outer, linux.EPOLL_CTL_ADD, inner, linux.EPOLLIN | linux.EPOLLET, 1)
+    for _ in range(2):
+        add(program, counter, 1)
+        assert ready(program, outer) == [(1, linux.EPOLLIN)]
+        assert ready(program, outer) == []

@@ -31,19 +31,48 @@ _WITH_EXCLUSIVE: Final = linux.EPOLLIN | linux.EPOLLOUT | ALWAYS | linux.EPOLLWA
 Event = tuple[int, int]  # ready bits, and the data that the program gave
 
 
+class Exclusive:
+    """Interests of several sets in one file of which each wake goes to one (EPOLLEXCLUSIVE): to the first whose set somebody waits for."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self.interests: list[Interest] = []  # those of sets that nobody waits for hear of it, too, up to that one
+        self._file = file
+        self._watch = Watch(file.changed, self._woken)
+
+    def _woken(self) -> None:
+        for interest in list(self.interests):
+            awaited = bool(interest.epoll.changed)
+            interest.woken()
+            if awaited:
+                break
+
+    def remove(self, interest: Interest) -> None:
+        """The interest is no more."""
+        self.interests.remove(interest)
+        if not self.interests:
+            self._watch.cancel()
+            self._file.exclusive = None
+
+
 class Interest:
     """One file in one set: the events that are wanted, and the data to report with them."""
 
     __slots__ = ("_closed", "_watch", "data", "epoll", "fd", "file", "wanted", "words")
 
-    def __init__(self, epoll: Epoll, fd: int, file: OpenFile) -> None:
+    def __init__(self, epoll: Epoll, fd: int, file: OpenFile, exclusive: bool) -> None:
         self.epoll = epoll
         self.fd = fd
         self.file = file
         self.words = 0  # events and behaviour, as the program gave them
         self.wanted = 0  # events; 0: reported once, and disabled
         self.data = 0
-        self._watch = Watch(file.changed, self._woken)
+        self._watch: Watch | None = None
+        if exclusive:
+            if file.exclusive is None:
+                file.exclusive = Exclusive(file)
+            file.exclusive.interests.append(self)
+        else:
+            self._watch = Watch(file.changed, self.woken)
         if file.closed is None:
             file.closed = WaitQueue()
         self._closed = Watch(file.closed, self.remove)
@@ -53,16 +82,20 @@ class Interest:
         self.words, self.data = words, data
         self.wanted = words & ~BEHAVIOUR | ALWAYS
         if self.file.poll() & self.wanted:
-            self._woken()
+            self.woken()
 
-    def _woken(self) -> None:
-        if self.wanted and self not in self.epoll.ready:  # else whoever waits was woken already
-            self.epoll.ready[self] = None
+    def woken(self) -> None:
+        """The file may be ready."""
+        if self.wanted:
+            self.epoll.ready.setdefault(self)
             self.epoll.changed.wake()
 
     def remove(self) -> None:
         """Leave the set."""
-        self._watch.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        elif self.file.exclusive is not None:
+            self.file.exclusive.remove(self)
         self._closed.cancel()
         epoll = self.epoll
         epoll.ready.pop(self, None)
@@ -90,7 +123,7 @@ class Epoll(AnonymousFile):
                 raise LinuxError(linux.ELOOP)
         if (fd, file) in self.interests:
             raise LinuxError(linux.EEXIST)
-        interest = self.interests[fd, file] = Interest(self, fd, file)
+        interest = self.interests[fd, file] = Interest(self, fd, file, bool(words & linux.EPOLLEXCLUSIVE))
         if isinstance(file, Epoll):
             file.watchers.append(self)
         interest.set(words, data)

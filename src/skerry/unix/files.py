@@ -17,6 +17,7 @@ from skerry.unix.errors import LinuxError
 from skerry.unix.locks import LockOwner
 
 if TYPE_CHECKING:
+    from skerry.unix.epoll import Exclusive
     from skerry.unix.inode import Inode
     from skerry.unix.process import Thread
     from skerry.unix.sigio import Owner
@@ -107,6 +108,7 @@ class OpenFile(LockOwner):
     pollable = True  # whether epoll takes it: readiness means something
     asynchronous = False  # whether O_ASYNC means something
     owner: Owner | None = None  # who is signalled, if a program has asked for it
+    exclusive: Exclusive | None = None  # interests that share wakes
     closed: WaitQueue | None = None  # woken when the last descriptor is closed, if somebody wants to know
 
     @property

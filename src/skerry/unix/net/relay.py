@@ -148,6 +148,9 @@ class OutsideEnd(TcpSocket):
         """The near end broke the connection off."""
         self._close(True)
 
+    def parted(self) -> None:
+        self._later()
+
     def flush(self, deadline: int) -> None:
         """The system has ended: send what was written, until ``deadline`` (ns, monotonic)."""
         clock = self.system.platform.monotonic

@@ -45,6 +45,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self._outside: OutsideEnd | None = None  # the same, where it is reached through the host's network
         self._told = True  # whether connect has reported how the last attempt went
         self._ended = False  # the other end will send no more
+        self._ended_first = False  # this end said so before the other did
         self._mark: int | None = None  # how many bytes are before an urgent one that was not passed
         self._urgent_taken = False  # it was read out of band
 
@@ -113,7 +114,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
             self.local = self.come_from(where.host)
         self.remote = where
         self.error = 0
-        self._told = self._ended = False
+        self._told = self._ended = self._ended_first = False
         self.incoming.clear()
         if far is not None:
             self.state = State.CONNECTING
@@ -322,6 +323,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         if self.listening and bits & SHUT_READ:
             self._stop_listening()
         elif bits & SHUT_WRITE and not self.shut & SHUT_WRITE and self.peer is not None:
+            self._ended_first = not self._ended
             self.peer.finish()
         self.shut |= bits
         self.changed.wake()
@@ -333,6 +335,9 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self._ended = True
         self.shut |= SHUT_READ
         self.changed.wake()
+
+    def parted(self) -> None:
+        """The other end, which had ended already, was closed."""
 
     def broken(self, error: int) -> None:
         """The connection is no more: ECONNRESET by the other end, or what the host's network says."""
@@ -350,14 +355,18 @@ class TcpSocket(InetSocket, ConnectionSocket):
             self._outside.give_up()
             self._outside = None
         peer, self.peer = self.peer, None
+        was_connected, self.state = self.state is State.CONNECTED, State.CLOSED
+        reset = bool(self.incoming) or self.linger == (1, 0)
+        if was_connected and not reset and not self._automatic and (self._ended_first or not self._ended):
+            self.ports.hold(self)
         if peer is not None:
             peer.peer = None
-            if self.incoming or self.linger == (1, 0):
+            if reset:
                 peer.broken(linux.ECONNRESET)
             elif not self.shut & SHUT_WRITE:
                 peer.finish()
             else:
-                peer.changed.wake()
+                peer.parted()
         self.incoming.clear()
 
     def _stop_listening(self) -> None:

@@ -316,7 +316,7 @@ CALLS: Final = (
     Call(230, "clock_nanosleep", time.sys_clock_nanosleep, FULL, restarts=False),
     Call(231, "exit_group", process.sys_exit_group, FULL),
     Call(232, "epoll_wait", epoll.sys_epoll_wait, FULL, restarts=False),
-    Call(233, "epoll_ctl", epoll.sys_epoll_ctl, PARTIAL, "EPOLLEXCLUSIVE wakes every set"),
+    Call(233, "epoll_ctl", epoll.sys_epoll_ctl, FULL),
     Call(234, "tgkill", signals.sys_tgkill, FULL),
     Call(235, "utimes", attributes.sys_utimes, FULL),
     Call(236, "vserver"),
