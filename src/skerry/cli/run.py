@@ -163,6 +163,8 @@ def run(
     skerry run --bind ~/project:/src --cwd /src make -j2       and so it is here: the host's files are only read
     skerry run --bind ~/out:/out:rw -- sh -c 'ls > /out/list'  writes that shall last
     skerry run --root ./rootfs -- /bin/sh                      another root
+    skerry run --upper work -- sh -c 'echo x > /etc/motd'      keep what is written; skerry diff work shows it
+    skerry run --user root --upper work -- dpkg -i ./x.deb     be root inside, and keep what was installed
     skerry run --memory 512M --pids 100 --timeout 1m -- ./untrusted   limits: what reached one is said on standard error
     skerry run --net host -- curl https://example.org          a network: by default there is none
     skerry run --publish 8080:80 -- nginx -g 'daemon off;'     http://127.0.0.1:8080 leads to its port 80
