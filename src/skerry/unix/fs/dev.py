@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import Platform
 
 
-
 class NullFile(OpenFile):
     """Swallows writes; nothing to read."""
 

@@ -24,7 +24,7 @@ from skerry.unix.net.queue import PeerCredentials, Received
 from skerry.unix.net.socket import Destination, Socket
 from skerry.unix.net.tcp import TcpSocket
 from skerry.unix.net.udp import UdpSocket
-from skerry.unix.syscalls.descriptors import IOV_MAX, STEP, gather, scatter, vector_at
+from skerry.unix.syscalls.descriptors import IOV_MAX, STEP, gather, pieces, scatter, vector_at
 from skerry.unix.syscalls.sockets import local_socket, read_address, socket_at, write_address
 
 if TYPE_CHECKING:
@@ -103,6 +103,24 @@ def _try_to_send(thread: Thread, socket: Socket, message: Message, flags: int) -
         raise
 
 
+async def _send_in_steps(thread: Thread, socket: Socket, message: Message, vector: list[tuple[int, int]], flags: int) -> int:
+    """Send more than STEP bytes of a stream; what else the message carries goes with the first."""
+    done = 0
+    for address, length in pieces(vector):
+        try:
+            data = thread.process.memory.read(address, length)
+            result = _send(thread, socket, message._replace(data=data, rights=() if done else message.rights), flags)
+            step = result if isinstance(result, int) else await result
+        except (LinuxError, Fault, Interrupted):
+            if done:
+                break
+            raise
+        done += step
+        if step < length:
+            break
+    return done
+
+
 async def _send_later(thread: Thread, socket: Socket, message: Message, done: int, flags: int) -> int:
     deadline = socket.deadline(True)
     socket.hold()
@@ -135,8 +153,10 @@ def sys_sendto(thread: Thread, fd: int, address: int, count: int, flags: int, ta
     if isinstance(socket, UdpSocket):
         socket.overrides = {}
     to = _destination(thread, socket, read_address(thread, target, size)) if target else None
-    data = thread.process.memory.read(address, min(count, STEP))
-    return _send(thread, socket, Message(data, to, (), _own_credentials(thread)), flags)
+    message = Message(b"", to, (), _own_credentials(thread))
+    if count > STEP and socket.kind == linux.SOCK_STREAM:
+        return _send_in_steps(thread, socket, message, [(address, count)], flags)
+    return _send(thread, socket, message._replace(data=thread.process.memory.read(address, min(count, STEP))), flags)
 
 
 def sys_sendmsg(thread: Thread, fd: int, header: int, flags: int) -> Result:
@@ -148,8 +168,11 @@ def _send_message(thread: Thread, socket: Socket, header: int, flags: int) -> Re
     name, name_size, vector, count, control, control_size, _ = memory.read_words(header, 7)
     rights, credentials = _control(thread, socket, memory.read(control, _control_length(control_size)) if control_size else b"")
     to = _destination(thread, socket, read_address(thread, name, min(name_size & 0xFFFFFFFF, 128))) if name else None
-    data = gather(thread, _cut(_vector(thread, vector, count)))
-    return _send(thread, socket, Message(data, to, rights, credentials), flags)
+    ranges = _vector(thread, vector, count)
+    message = Message(b"", to, rights, credentials)
+    if sum(length for _, length in ranges) > STEP and socket.kind == linux.SOCK_STREAM:
+        return _send_in_steps(thread, socket, message, ranges, flags)
+    return _send(thread, socket, message._replace(data=gather(thread, _cut(ranges))), flags)
 
 
 def _vector(thread: Thread, address: int, count: int) -> list[tuple[int, int]]:
@@ -244,8 +267,12 @@ def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Resu
         raise LinuxError(linux.EINVAL if socket.kind == linux.SOCK_STREAM else linux.EOPNOTSUPP)
     if flags & sockets.MSG_ERRQUEUE:
         raise LinuxError(linux.EAGAIN)
-    count = min(sum(length for _, length in target.vector), STEP)
     waits = not (flags & linux.MSG_DONTWAIT or socket.nonblocking)
+    count = sum(length for _, length in target.vector)
+    if count > STEP:
+        if waits and _wants_all(socket, flags):
+            return _receive_in_steps(thread, socket, target, flags)
+        count = STEP
     received = socket.receive(count, bool(flags & linux.MSG_PEEK), waits)
     if received is None:
         if not waits:
@@ -254,6 +281,23 @@ def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Resu
     if waits and _wants_all(socket, flags) and 0 < len(received.data) < count:
         return _receive_all(thread, socket, target, count, flags, received)
     return _deliver(thread, socket, target, flags, received)
+
+
+async def _receive_in_steps(thread: Thread, socket: Socket, target: Target, flags: int) -> int:
+    """MSG_WAITALL for more than STEP bytes."""
+    done = 0
+    for piece in pieces(target.vector):
+        try:
+            result = _receive(thread, socket, target._replace(vector=[piece]), flags)
+            step = result if isinstance(result, int) else await result
+        except (LinuxError, Fault, Interrupted):
+            if done:
+                break
+            raise
+        done += step
+        if step < piece[1]:
+            break
+    return done
 
 
 async def _receive_later(thread: Thread, socket: Socket, target: Target, count: int, flags: int) -> int:
