@@ -265,6 +265,9 @@ class FakeThread:
     def set_identity(self, pid: int, tid: int) -> None:
         pass
 
+    def usage(self) -> tuple[int, int, int, int, int]:
+        return 7_000_000, 2, 1, 5, 1
+
     def terminate(self) -> None:
         self.terminated = True
         self.running = False

@@ -37,6 +37,7 @@ CHANGE: Final = struct.Struct("<BBBxIQQQQ")  # kind, protection, shared, object'
 MAP, UNMAP, PROTECT, ADVISE, MOVE = range(5)  # map: offset; advise: the advice; move: new address and length
 
 USAGE, RESIDENT, PRIVATE, PROPORTIONAL = range(4)
+THREAD: Final = 1 << 32  # and the number of a host thread: that of one thread
 
 EVENT: Final = 3900  # id of a message to the task, with (kind, number, value): 8 bytes each, signed
 EVENT_WORDS: Final = struct.Struct("<qqq")

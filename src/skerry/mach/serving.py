@@ -269,6 +269,8 @@ class Serving:
 
     def _usage(self, target: Any, which: int) -> Any:
         pid = self._task(target).map.space.host.pid
+        if which & traps.THREAD:
+            return host.thread_usage(pid, which & ~traps.THREAD)
         return (host.usage, host.resident, host.private_bytes, host.proportional_bytes)[which](pid)
 
     def _host(self, name: bytes) -> Any:

@@ -88,6 +88,10 @@ class Thread(Scheduled):
     def gs_base(self, base: int) -> None:
         self.context.gs_base = base
 
+    def usage(self) -> tuple[int, int, int, int, int]:
+        """Processor time (ns), ticks in the program and in the kernel, small and large page faults."""
+        return machine_host.thread_usage(self.task.map.space.host.pid, self.context.tid)
+
     @property
     def port(self) -> Port:
         """The thread as an object: its kernel port."""

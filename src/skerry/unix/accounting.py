@@ -17,7 +17,7 @@ from skerry.unix import signals
 from skerry.unix.usage import Usage
 
 if TYPE_CHECKING:
-    from skerry.unix.process import Process
+    from skerry.unix.process import Process, Thread
 
 SECOND: Final = 1_000_000_000
 TICK: Final = 10_000_000  # ns: how exact limits and timers are
@@ -38,6 +38,15 @@ def _look(process: Process) -> Usage:
     time = space.cpu_time()
     user, system, small, large, size = space.usage()
     return Usage(time, time * system // (user + system) if system else 0, small, large, size)
+
+
+def thread_usage(thread: Thread) -> Usage:
+    """What one thread of a process has used."""
+    process = thread.process
+    if len(process.threads) <= 1 and not process.memory.space.contexts > 1:  # it is the whole process, and that is quicker told
+        return usage(process)
+    time, user, system, small, large = thread.user.usage()
+    return Usage(time, time * system // (user + system) if system else 0, small, large, usage(process).peak)
 
 
 def end(process: Process) -> None:

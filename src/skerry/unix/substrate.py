@@ -154,6 +154,12 @@ class UserThread(Protocol):
     def set_identity(self, pid: int, tid: int) -> None:
         """What the emulation library answers to getpid and gettid in this thread."""
 
+    def usage(self) -> tuple[int, int, int, int, int]:
+        """What it has used: processor time (ns), ticks in the program and in the host's kernel for it, small and large page faults.
+
+        Of a thread that took over the context of one that has ended, that one's too.
+        """
+
     def terminate(self) -> None:
         """End this thread alone."""
 

@@ -137,7 +137,8 @@ def process_stat(process: Process, thread: Thread | None = None) -> bytes:
     fields[3] = process.parent.pid if process.parent else INIT
     fields[4], fields[5] = process.pgid, process.sid
     fields[6], fields[7] = (terminal.device, terminal.foreground or -1) if terminal is not None else (0, -1)
-    for index, used in enumerate((accounting.usage(process), process.children_usage)):
+    own = accounting.thread_usage(thread) if thread is not None and not thread.dead else accounting.usage(process)
+    for index, used in enumerate((own, process.children_usage)):
         fields[9 + index], fields[11 + index] = used.small_faults, used.large_faults
         fields[13 + 2 * index], fields[14 + 2 * index] = (used.time - used.system) // TICK, used.system // TICK
     fields[17], fields[18], fields[19] = 20 + process.nice, process.nice, max(1, len(process.threads))

@@ -256,7 +256,12 @@ class TaskSpace:
         try:
             return self._link.ask(traps.TRAP_USAGE, self, which)
         except OSError:  # it has ended
-            return {traps.USAGE: (0, 0, 0, 0, 0), traps.PROPORTIONAL: (0, 0)}.get(which, 0)
+            return (0, 0, 0, 0, 0) if which & traps.THREAD else {traps.USAGE: (0, 0, 0, 0, 0), traps.PROPORTIONAL: (0, 0)}.get(which, 0)
+
+    def thread_usage(self, tid: int) -> tuple[int, int, int, int, int]:
+        """Of the host's thread ``tid``."""
+        used: tuple[int, int, int, int, int] = self._usage(traps.THREAD | tid)
+        return used
 
     def cpu_time(self) -> int:
         return host.cpu_time(self._pid)
@@ -320,6 +325,9 @@ class TaskThread:
     @gs_base.setter
     def gs_base(self, base: int) -> None:
         self.context.gs_base = base
+
+    def usage(self) -> tuple[int, int, int, int, int]:
+        return self.space.thread_usage(self.context.tid)
 
     def terminate(self) -> None:
         context = self.context

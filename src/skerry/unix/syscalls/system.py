@@ -116,6 +116,8 @@ def sys_getrusage(thread: Thread, who: int, address: int) -> int:
         raise LinuxError(linux.EINVAL)
     if who == linux.RUSAGE_CHILDREN:
         used = process.children_usage
+    elif who == linux.RUSAGE_THREAD:
+        used = accounting.thread_usage(thread)
     else:
         used = accounting.usage(process)
     process.memory.write(address, used.pack())

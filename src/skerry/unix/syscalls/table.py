@@ -181,7 +181,7 @@ CALLS: Final = (
     Call(95, "umask", system.sys_umask, FULL),
     Call(96, "gettimeofday", time.sys_gettimeofday, FULL),
     Call(97, "getrlimit", system.sys_getrlimit, FULL),
-    Call(98, "getrusage", system.sys_getrusage, PARTIAL, "times, faults and size only; a thread's are its process's"),
+    Call(98, "getrusage", system.sys_getrusage, PARTIAL, "times, faults and size only"),
     Call(99, "sysinfo", system.sys_sysinfo, PARTIAL, "no load, no swap"),
     Call(100, "times", time.sys_times, FULL),
     Call(101, "ptrace", ptrace.sys_ptrace, PARTIAL, "watchpoints by stepping, on writes alone; no PTRACE_SECCOMP_GET_FILTER"),

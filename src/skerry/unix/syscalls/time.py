@@ -30,13 +30,19 @@ def read_clock(thread: Thread, clock: int) -> int:
         return platform.realtime()
     if clock in _MONOTONIC:
         return platform.monotonic()
-    if clock in (linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID):
+    if clock == linux.CLOCK_PROCESS_CPUTIME_ID:
         return accounting.used(thread.process)
-    if clock < 0:
-        pid = ~(clock >> 3)
+    if clock == linux.CLOCK_THREAD_CPUTIME_ID:
+        return accounting.thread_usage(thread).time
+    if clock < 0:  # clock_getcpuclockid, pthread_getcpuclockid
+        number, of_thread = ~(clock >> 3), clock & 4
+        if of_thread:
+            other = thread.process.threads.get(number or thread.tid)
+            if other is not None:
+                return accounting.thread_usage(other).time
         for process in thread.process.system.processes.values():
-            if not pid or pid in process.threads:
-                return accounting.used(process if pid else thread.process)
+            if not of_thread and (not number or number in process.threads):
+                return accounting.used(process if number else thread.process)
     raise LinuxError(linux.EINVAL)
 
 
