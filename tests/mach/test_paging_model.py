@@ -134,7 +134,10 @@ class Paging(RuleBasedStateMachine):
             assert not self.locks[at] & WRITE
             assert self.guests.call("vm_write", program.task, BASE + at * PAGE, bytes([value]) * PAGE)[0] == 0
             self.there[at] = value
-            self.dirty.add(at)
+            opened = {page for page, state in self.pager.object.pages.items() if state.dirty}
+            assert self.dirty | {at} <= opened
+            assert all(at < page < at + 16 and not self.locks[page] & WRITE for page in opened - self.dirty - {at})
+            self.dirty = opened  # whoever writes in order gets the next pages, too
 
     @rule(at=AT, answers=st.lists(ANSWER, max_size=4))
     def load_of_the_copy(self, at: int, answers: list[str]) -> None:

@@ -31,6 +31,7 @@ PAGE: Final = mach.PAGE_SIZE
 LARGEST: Final = 1 << 62  # bytes of an object
 CLUSTER: Final = 64  # pages of one request, at most
 FIRST_CLUSTER: Final = 4  # pages asked for at a fault that continues no other
+WRITE_AHEAD: Final = 16  # pages that one write opens, at most
 READ: Final = mach.VM_PROT_READ
 WRITE: Final = mach.VM_PROT_WRITE
 MILLISECOND: Final = 1_000_000  # ns
@@ -130,6 +131,8 @@ class PagedObject:
         self.failure: KernReturn | None = None  # what waits for pages that are not there ends with: nobody brings them any more
         self.closed = False
         self._watched = False
+        self._next_write = -1  # the page at which a sequence of writes would go on
+        self._written = 1  # pages that were opened for it at once
         self._next = -1  # the page at which a sequence of requests would go on
         self._cluster = FIRST_CLUSTER
 
@@ -170,7 +173,7 @@ class PagedObject:
         nobody brings them.
         """
         if self.is_in(first, last, access):
-            self.open(first, last, access)
+            self._open(first, last, access, end)
             return None
         if self.failure is not None:
             raise KernError(self.failure)
@@ -197,7 +200,7 @@ class PagedObject:
         """Let it go on, or ask for what it lacks."""
         at = self._missing(wait.first, wait.last, wait.access)
         if at is None:
-            self.open(wait.first, wait.last, wait.access)
+            self._open(wait.first, wait.last, wait.access, wait.end)
             wait.fail(mach.KERN_SUCCESS)
             return
         if at > wait.progress:  # the limit is one of each request
@@ -337,17 +340,27 @@ class PagedObject:
         except OSError as error:
             raise KernError(KernReturn.RESOURCE_SHORTAGE) from error
 
+    def _open(self, first: int, last: int, access: int, end: int) -> None:
+        """``open``, and ahead of who writes page after page: a fault for each would cost more than the unwritten pages that come back."""
+        if access & WRITE and first == last:
+            self._written = min(2 * self._written, WRITE_AHEAD) if first == self._next_write else 1
+            while last + 1 < min(first + self._written, end) and self.is_in(last + 1, last + 1, WRITE):
+                last += 1
+            self._next_write = last + 1
+        self.open(first, last, access)
+
     def open(self, first: int, last: int, access: int) -> None:
         """Pages that are there are about to be accessed: those to be written are dirty from now on, and copies have them as they were."""
         if not access & WRITE:
             return
-        for at in range(first, last + 1):
-            page = self.pages[at]
-            if not page.writable:
-                for copy in self.copies:
-                    if at not in copy.pages and not copy.holds(at):
-                        copy.supply_from(self.memory, at, at)
-                page.writable = page.dirty = True
+        with self.kernel.resident.held():
+            for at in range(first, last + 1):
+                page = self.pages[at]
+                if not page.writable:
+                    for copy in self.copies:
+                        if at not in copy.pages and not copy.holds(at):
+                            copy.supply_from(self.memory, at, at)
+                    page.writable = page.dirty = True
 
     def holds(self, at: int) -> bool:
         """Whether the page is this object's own although it is not there."""

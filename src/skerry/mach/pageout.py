@@ -8,6 +8,8 @@ Source: Mach 3 Kernel Interfaces, chapter 4 (the kernel's pageout daemon).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ class Resident:
         """The object is gone."""
         for at in pages.pages:
             self._pages.pop((pages, at), None)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing goes meanwhile: an operation is to find all its pages there. The next page that comes makes up for it."""
+        before, self._balancing = self._balancing, True
+        try:
+            yield
+        finally:
+            self._balancing = before
 
     def balance(self, pages: PagedObject, first: int, last: int) -> None:
         """Let pages go until the limit is kept, or none may go. Those that have just come stay: who waited for them is to see them."""
