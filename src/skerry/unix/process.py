@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skerry.unix.entry import Handlers
     from skerry.unix.files import FileTable
     from skerry.unix.fs.tmpfs import Directory
-    from skerry.unix.inode import Inode
+    from skerry.unix.inode import FileSystem, Inode
     from skerry.unix.memory import Memory
     from skerry.unix.observe import Observer
     from skerry.unix.ptrace import Tracee
@@ -214,6 +214,8 @@ class System:
         self.processes: dict[int, Process] = {}
         self.last_pid = INIT
         self.last_ino = 0
+        self.last_device = 0  # of a file system that a program mounted
+        self.mounted: list[FileSystem] = []  # by programs
         self.last_cookie = 0  # of a move that inotify reported
         self.hostname = b"skerry"
         self.domain = b"(none)"
