@@ -149,6 +149,7 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     program.inode.executed = True
     process.actions = process.actions.after_exec()
     process.has_executed = True
+    process.aio = {}
     who = process.credentials
     who.capabilities = who.capabilities.after_exec(who.uid, who.euid)
     who.keep_capabilities = False

@@ -23,6 +23,7 @@ from skerry.unix.vfs import NameCache
 
 if TYPE_CHECKING:
     from skerry.unix.accounting import IntervalTimer, ProcessorTimer
+    from skerry.unix.aio import Context
     from skerry.unix.console import Console
     from skerry.unix.entry import Handlers
     from skerry.unix.files import FileTable
@@ -118,6 +119,7 @@ class Process:
         self.signal_sent = WaitQueue()  # woken when a signal becomes pending, for the process or a thread of it
         self.timers: dict[int, ProcessTimer] = {}  # timer_create
         self.last_timer = -1
+        self.aio: dict[int, Context] = {}  # io_setup
         self.limits: dict[int, tuple[int, int]] = dict(parent.limits) if parent else {}
         self.executable: Inode | None = parent.executable if parent else None
         self.executable_path: bytes = parent.executable_path if parent else b""

@@ -363,6 +363,15 @@ ROWS: Final[dict[str, Row]] = {
     "gettimeofday": Row(After(TIMEVAL), ADDRESS),
     "time": Row(DAYTIME, note=lambda moment: structures.date(moment.result)),
     "times": Row(After(facts.TMS)),
+    "adjtimex": Row(ADDRESS),
+    "clock_adjtime": Row(CLOCK, ADDRESS),
+    # Asynchronous input and output
+    "io_setup": Row(UNSIGNED, ADDRESS),
+    "io_destroy": Row(ADDRESS),
+    "io_submit": Row(ADDRESS, LONG, ADDRESS),
+    "io_getevents": Row(ADDRESS, LONG, LONG, ADDRESS, TIMESPEC),
+    "io_pgetevents": Row(ADDRESS, LONG, LONG, ADDRESS, TIMESPEC, ADDRESS),
+    "io_cancel": Row(ADDRESS, ADDRESS, ADDRESS),
     # Identity
     "getuid": Row(),
     "geteuid": Row(),

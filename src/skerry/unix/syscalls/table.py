@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from skerry.unix.syscalls import (
+    aio,
     attributes,
     capabilities,
     descriptors,
@@ -48,6 +49,7 @@ from skerry.unix.syscalls import (
     time,
     timerfd,
     timers,
+    timex,
     writeback,
     xattrs,
 )
@@ -243,7 +245,7 @@ CALLS: Final = (
     Call(156, "_sysctl"),
     Call(157, "prctl", prctl.sys_prctl, PARTIAL, "no PR_SET_MM; secure bits, timer slack and huge pages are kept, not obeyed"),
     Call(158, "arch_prctl", system.sys_arch_prctl, PARTIAL, "bases only"),
-    Call(159, "adjtimex"),
+    Call(159, "adjtimex", timex.sys_adjtimex, PARTIAL, "looks, changes nothing"),
     Call(160, "setrlimit", system.sys_setrlimit, FULL),
     Call(161, "chroot", paths.sys_chroot, FULL),
     Call(162, "sync", descriptors.sys_sync, FULL),
@@ -290,11 +292,13 @@ CALLS: Final = (
     Call(203, "sched_setaffinity", scheduling.sys_sched_setaffinity, PARTIAL, "kept, not obeyed"),
     Call(204, "sched_getaffinity", scheduling.sys_sched_getaffinity, FULL),
     Call(205, "set_thread_area"),
-    Call(206, "io_setup"),
-    Call(207, "io_destroy"),
-    Call(208, "io_getevents"),
-    Call(209, "io_submit"),
-    Call(210, "io_cancel"),
+    Call(206, "io_setup", aio.sys_io_setup, FULL),
+    Call(207, "io_destroy", aio.sys_io_destroy, FULL),
+    Call(208, "io_getevents", aio.sys_io_getevents, FULL, restarts=False),
+    Call(
+        209, "io_submit", aio.sys_io_submit, PARTIAL, "requests are carried out at once; files with positions; no IOCB_CMD_POLL, no flags"
+    ),
+    Call(210, "io_cancel", aio.sys_io_cancel, FULL),
     Call(211, "get_thread_area"),
     Call(212, "lookup_dcookie"),
     Call(213, "epoll_create", epoll.sys_epoll_create, FULL),
@@ -397,7 +401,7 @@ CALLS: Final = (
     Call(302, "prlimit64", system.sys_prlimit64, FULL),
     Call(303, "name_to_handle_at", handles.sys_name_to_handle_at, PARTIAL, "EOPNOTSUPP: no file system gives handles"),
     Call(304, "open_by_handle_at", handles.sys_open_by_handle_at, PARTIAL, "ESTALE: no file system gives handles"),
-    Call(305, "clock_adjtime"),
+    Call(305, "clock_adjtime", timex.sys_clock_adjtime, PARTIAL, "looks, changes nothing"),
     Call(306, "syncfs", writeback.sys_syncfs, FULL),
     Call(307, "sendmmsg", messages.sys_sendmmsg, PARTIAL, "as sendmsg"),
     Call(308, "setns", refused.sys_refused, PARTIAL, REFUSED),
@@ -431,7 +435,7 @@ CALLS: Final = (
     Call(330, "pkey_alloc"),
     Call(331, "pkey_free"),
     Call(332, "statx", attributes.sys_statx, FULL),
-    Call(333, "io_pgetevents"),
+    Call(333, "io_pgetevents", aio.sys_io_pgetevents, FULL, restarts=False),
     Call(334, "rseq"),
     Call(424, "pidfd_send_signal", pidfd.sys_pidfd_send_signal, FULL),
     Call(425, "io_uring_setup"),
