@@ -34,5 +34,11 @@ int main(int argc, char **argv) {
 
   puts("-- devices");
   fd = open("/dev/null", O_RDWR); SHOW(read(fd, path, 5)); SHOW(write(fd, path, 5)); fstat(fd, &st); SHOW(S_ISCHR(st.st_mode)); SHOW(major(st.st_rdev)); SHOW(minor(st.st_rdev)); fd = open("/dev/zero", O_RDWR); memset(path, 1, 10); SHOW(read(fd, path, 10)); SHOW(path[9]); SHOW(write(fd, path, 5)); fd = open("/dev/full", O_RDWR); SHOW(read(fd, path, 5)); SHOW(write(fd, path, 5)); fd = open("/dev/urandom", O_RDONLY); SHOW(read(fd, path, 32)); fd = open("/dev/random", O_RDONLY); SHOW(read(fd, path, 8)); SHOW(open("/dev/none", O_RDONLY)); CHILD("no terminal", { setsid(); SHOW(open("/dev/tty", O_RDWR)); }); fd = open("/dev/stdout", O_WRONLY); WORKS(fd); stat("/dev", &st); SHOW(S_ISDIR(st.st_mode)); stat("/dev/shm", &st); SHOW(S_ISDIR(st.st_mode)); SHOW(st.st_mode & 01000); int shm = open("/dev/shm/skerry-test", O_RDWR | O_CREAT | O_EXCL, 0600); WORKS(shm); SHOW(unlink("/dev/shm/skerry-test"));
+
+  puts("-- namespaces");
+  stat("/proc/self/ns/uts", &st); SHOW(st.st_mode); TRUTH(st.st_ino > 0); SHOW(st.st_size);
+  struct stat other; child = fork(); if (child == 0) { pause(); _exit(0); } sprintf(name, "/proc/%d/ns/uts", child); SHOW(stat(name, &other)); TRUTH(other.st_ino == st.st_ino); kill(child, SIGKILL); waitpid(child, NULL, 0);
+  fd = open("/proc/self/ns/net", O_RDONLY); WORKS(fd); SHOW(read(fd, path, 1)); SHOW(lseek(fd, 0, SEEK_CUR)); SHOW(open("/proc/self/ns/net", O_RDWR)); SHOW(open("/proc/self/ns/none", O_RDONLY));
+  n = readlink("/proc/self/ns/pid_for_children", path, sizeof path); path[n > 0 ? n : 0] = 0; printf("%.5s\n", path);
   return 0;
 }

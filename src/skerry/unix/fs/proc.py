@@ -12,7 +12,7 @@ from skerry.abi import linux
 from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
-from skerry.unix.fs import procdetail, procmem, procnet, proctext
+from skerry.unix.fs import namespaces, procdetail, procmem, procnet, proctext
 from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree, ProcessDirectory
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.inode import Inode
@@ -157,7 +157,7 @@ class Proc:
             if name == b"fdinfo":
                 return GeneratedDirectory(self.fs, fds, make_information)
             if name == b"ns":
-                return GeneratedDirectory(self.fs, lambda: procdetail.NAMESPACES, make_namespace)
+                return GeneratedDirectory(self.fs, lambda: namespaces.NAMESPACES, make_namespace)
             if name == b"task" and thread is None:
                 return GeneratedDirectory(self.fs, tids, make_task)
             return None
@@ -170,8 +170,9 @@ class Proc:
             return GeneratedFile(self.fs, lambda: procdetail.file_information(process, int(name), file)) if file is not None else None
 
         def make_namespace(name: bytes) -> Inode | None:
-            number = procdetail.NAMESPACES.get(name)
-            return GeneratedLink(self.fs, lambda _: b"%s:[%d]" % (name, number)) if number is not None else None
+            if name not in namespaces.NAMESPACES:
+                return None
+            return GeneratedLink(self.fs, lambda _: namespaces.text(name), lambda _: namespaces.Namespace(name, self.fs.now()))
 
         def make_task(name: bytes) -> Inode | None:
             task = process.threads.get(int(name)) if name.isdigit() else None

@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from skerry.unix.sysv.identifiers import Identified
 
 SECOND: Final = 1_000_000_000
-NAMESPACES: Final = {  # the first of each kind, as Linux numbers them
-    b"cgroup": 4026531835,
-    b"ipc": 4026531839,
-    b"mnt": 4026531841,
-    b"net": 4026531840,
-    b"pid": 4026531836,
-    b"time": 4026531834,
-    b"user": 4026531837,
-    b"uts": 4026531838,
-}
 
 
 def file_information(process: Process, fd: int, file: OpenFile) -> bytes:
