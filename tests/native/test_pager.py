@@ -175,7 +175,7 @@ control = task.receive(port).items[0].data
 control = int.from_bytes(control, "little")
 from skerry.lib.pager import MemoryControl
 from skerry.abi.machmsg import naturals, integers
-c = MemoryControl(task, control)
+c = MemoryControl(task.send, control)
 for n in range(400):
     which = chance.randrange(7)
     offset = chance.choice([0, 1, 4096, 1 << 40, 1 << 63, (1 << 64) - 4096, 8192])

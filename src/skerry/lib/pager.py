@@ -18,16 +18,16 @@ Source: Mach 3 Kernel Interfaces, chapter 4; Mach 3 Server Writer's Guide.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from skerry.abi import mach
 from skerry.abi.machmsg import UserMessage
 from skerry.abi.memory_object import MemoryControlPort, MemoryObjectPort, MemoryReplyPort
-from skerry.lib.channel import MessageFailure, NativeTask
 from skerry.lib.service import Service
 from skerry.lib.stubs import Dispatcher, finish, request, routines
 
+MOST_REFERENCES: Final = 1000
 WHOLE: Final = 1 << 62  # bytes: as a length, to the end of any object
 _HAS_SENDERS: Final = 6  # in the results of mach_port_get_receive_status
 _CONTROL: Final = {row.name: row for row in routines(MemoryControlPort)}
@@ -70,16 +70,13 @@ class Backing:
 class MemoryControl:
     """Calls on an object's control port. They have no answer: the kernel tells a reply port, where one is given."""
 
-    def __init__(self, task: NativeTask, port: int) -> None:
-        self._task = task
+    def __init__(self, post: Callable[[UserMessage], None], port: int) -> None:
+        """``post``: how they are sent (``Service.post``, or ``NativeTask.send``)."""
+        self._post = post
         self.port = port
 
     def _send(self, name: str, *arguments: Any) -> None:
-        try:
-            self._task.send(request(_CONTROL[name], self.port, arguments))
-        except MessageFailure as failure:
-            if failure.code != mach.MACH_SEND_INVALID_DEST:  # the object is gone, and nobody waits for this
-                raise
+        self._post(request(_CONTROL[name], self.port, arguments))
 
     def ready(self, may_cache: bool, copy_strategy: int) -> None:
         self._send("memory_object_ready", int(may_cache), copy_strategy)
@@ -122,6 +119,7 @@ class MemoryObject:
         self.backing = backing
         self.control: MemoryControl | None = None  # while the kernel has it
         self._queue: deque[Coroutine[Any, Any, None]] = deque()
+        self._references = 0
         self._working = False
         self._goes_unused = False
         self._dispatch = Dispatcher(MemoryObjectPort, self)
@@ -162,11 +160,14 @@ class MemoryObject:
         self._working = False
 
     def _used(self, control: int) -> MemoryControl:
-        """The control port; the reference that came with the message is given up."""
+        """The control port. Each message brings a reference to it; they are given up many at a time."""
         if self.control is None or self.control.port != control:
-            self.control = MemoryControl(self._pager.service.task, control)
-        else:
-            self._pager.service.deallocate(control)
+            self.control = MemoryControl(self._pager.service.post, control)
+            self._references = 0
+        self._references += 1
+        if self._references > MOST_REFERENCES:
+            drop, self._references = self._references - 1, 1
+            finish(self._pager.service.kernel.mach_port_mod_refs(control, mach.MACH_PORT_RIGHT_SEND, -drop))
         return self.control
 
     # memory_object_*, from the kernel
@@ -221,8 +222,9 @@ class MemoryObject:
         """Both ports are ours now: they die."""
         for port in (control, name):
             self._pager.service.drop_receive(port)
-        if self.control is not None:
-            self._pager.service.deallocate(self.control.port)
+        if self.control is not None:  # a dead name by now
+            drop = mach.MACH_PORT_RIGHT_DEAD_NAME, -self._references
+            finish(self._pager.service.kernel.mach_port_mod_refs(self.control.port, *drop))
             self.control = None
         self._enqueue(self.backing.closed())
 

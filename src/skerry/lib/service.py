@@ -113,6 +113,18 @@ class Service:
             await answer.arrived.wait()
         return answer.message
 
+    def post(self, message: UserMessage) -> None:
+        """Send to where sending never waits, such as a port of the kernel's, with the next receive: one call for both.
+
+        What is posted arrives in the order of posting. The destination is a copied send right; if it is dead the message is lost.
+        """
+        before, self._outgoing = self._outgoing, message
+        if before is not None:
+            try:
+                self.task.send(before)
+            except MessageFailure as failure:
+                self._not_sent(before, failure)
+
     # The loop
     def _next(self) -> UserMessage | None:
         deadline = self.loop.next_deadline()
@@ -124,7 +136,7 @@ class Service:
             return self.task.send_and_receive(outgoing, self.port_set, timeout)
         except MessageFailure as failure:
             if outgoing is not None and failure.code == mach.MACH_SEND_INVALID_DEST:
-                self._client_died(outgoing)
+                self._not_sent(outgoing, failure)
                 return None
             if failure.code & ~EXTRA not in DAMAGED:
                 raise
@@ -159,6 +171,12 @@ class Service:
             self.task.send(reply, timeout=0)  # who does not take answers gets none
         except MessageFailure:
             self._client_died(reply)
+
+    def _not_sent(self, message: UserMessage, failure: MessageFailure) -> None:
+        if failure.code != mach.MACH_SEND_INVALID_DEST:
+            raise failure
+        if message.remote_type != mach.MSG_TYPE_COPY_SEND:
+            self._client_died(message)
 
     def _client_died(self, reply: UserMessage) -> None:
         """The reply is still ours, with the rights that it was to move."""

@@ -90,8 +90,8 @@ _OTHERS: Final = (
         "memory_object_copy",
         Form.UPCALL,
         mach.ID_MEMORY_OBJECT_COPY,
-        NONE,
-        "never sent: copies are the kernel's own (MEMORY_OBJECT_COPY_DELAY)",
+        PARTIAL,
+        "pages of the copy that are unavailable are zeros, not the original's",
     ),
     ("memory_object_data_request", Form.UPCALL, mach.ID_MEMORY_OBJECT_DATA_REQUEST, FULL, ""),
     ("memory_object_data_unlock", Form.UPCALL, mach.ID_MEMORY_OBJECT_DATA_UNLOCK, FULL, ""),
@@ -102,8 +102,8 @@ _OTHERS: Final = (
     ("memory_object_change_completed", Form.UPCALL, mach.ID_MEMORY_OBJECT_CHANGE_COMPLETED, FULL, ""),
     ("memory_object_create", Form.UPCALL, mach.ID_MEMORY_OBJECT_CREATE, FULL, ""),
     ("memory_object_data_initialize", Form.UPCALL, mach.ID_MEMORY_OBJECT_DATA_INITIALIZE, FULL, ""),
-    ("default_pager_object_create", Form.LIBRARY, 0, NONE, "MIG_BAD_ID: a call on the default pager, which serves the kernel alone"),
-    ("default_pager_info", Form.LIBRARY, 0, NONE, "MIG_BAD_ID: a call on the default pager, which serves the kernel alone"),
+    ("default_pager_object_create", Form.LIBRARY, 0, FULL, ""),
+    ("default_pager_info", Form.LIBRARY, 0, FULL, ""),
 )
 NOTIFICATIONS: Final = {
     "do_mach_notify_port_deleted": mach.NOTIFY_PORT_DELETED,

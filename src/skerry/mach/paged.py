@@ -39,13 +39,14 @@ Arrived = Callable[[int], None]
 
 
 class Page:
-    """One that is there. ``lock``: VM_PROT_* that its pager forbids."""
+    """One that is there. ``lock``: VM_PROT_* that its pager forbids; ``last``: of the pages that came with it."""
 
-    __slots__ = ("dirty", "lock", "precious", "writable")
+    __slots__ = ("dirty", "last", "lock", "precious", "writable")
 
-    def __init__(self, lock: int, precious: bool) -> None:
+    def __init__(self, lock: int, precious: bool, last: int) -> None:
         self.lock = lock
         self.precious = precious
+        self.last = last
         self.dirty = False
         self.writable = False
 
@@ -323,7 +324,7 @@ class PagedObject:
             if source is not None:
                 self._write(source, (start - source_first) * PAGE, start * PAGE, (at - start) * PAGE)
             for index in range(start, at):
-                self.pages[index] = Page(lock, precious)
+                self.pages[index] = Page(lock, precious, at - 1)
             self.kernel.resident.add(self, start, at - 1)
         self.forget(first, last)
         self.changed(first, last)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = mach.PAGE_SIZE
 LOWEST: Final = 0x10000  # no region below
-AROUND: Final = 64 * PAGE  # bytes to both sides that one fault shows, where they are there
 CHUNK: Final = 1 << 20  # bytes moved at a time
 COPY_LIMIT: Final = 1 << 32  # bytes that one copy may hold
 NOTES: Final = 256  # changes noted before they are worked in
@@ -411,7 +410,7 @@ class VmMap:
         region = self.region_at(address)
         if code == mach.KERN_SUCCESS and region is not None and region.pages is not None:
             try:
-                self._show_around(region, page_down(address))
+                self._show(region, page_down(address))
             except KernError as error:
                 code = error.code
         arrived(code)
@@ -422,21 +421,20 @@ class VmMap:
         index = bisect_right(regions, address, key=_start_of) - 1
         return regions[index] if index >= 0 and address < regions[index].end else None
 
-    def _show_around(self, region: Region, address: int) -> None:
-        """Allow what the page at ``address`` allows, with neighbours that allow the same. Gone meanwhile, it faults again."""
+    def _show(self, region: Region, address: int) -> None:
+        """Allow what the page at ``address`` allows, with the next that came with it and allow the same. If it is gone it faults again."""
         assert region.pages is not None
         known = region.pages.pages
         page = known.get(region.page(address))
         if page is None:
             return
         rights = page.rights & region.protection
-        start, end = address, address + PAGE
-        while start > region.start and address - start < AROUND and _allows(known.get(region.page(start - PAGE)), rights, region):
-            start -= PAGE
-        while end < region.end and end - address < AROUND and _allows(known.get(region.page(end)), rights, region):
+        at, end = region.page(address) + 1, address + PAGE
+        while at <= page.last and end < region.end and _allows(known.get(at), rights, region):
+            at += 1
             end += PAGE
         try:
-            self._change(self.space.protect, start, end - start, rights)
+            self._change(self.space.protect, address, end - address, rights)
             self.flush()
         except KernError as error:
             if error.code is not KernReturn.RESOURCE_SHORTAGE:
