@@ -18,10 +18,10 @@ LOCAL_SIZE: Final = 110  # sizeof(struct sockaddr_un)
 INET_SIZE: Final = 16
 INET6_SIZE: Final = 28
 _INET6_SHORT: Final = 24  # without the scope, as RFC 2133 had it
-_MAPPED: Final = bytes(10) + b"\xff\xff"
-ANY_4: Final = _MAPPED + bytes(4)
+MAPPED: Final = bytes(10) + b"\xff\xff"
+ANY_4: Final = MAPPED + bytes(4)
 ANY_6: Final = bytes(16)
-LOOPBACK_4: Final = _MAPPED + bytes((127, 0, 0, 1))
+LOOPBACK_4: Final = MAPPED + bytes((127, 0, 0, 1))
 LOOPBACK_6: Final = bytes(15) + b"\1"
 
 
@@ -60,7 +60,7 @@ def endpoint(family: int, data: bytes) -> Endpoint:
             raise LinuxError(linux.EINVAL)
         if family_of(data) != sockets.AF_INET:
             raise LinuxError(linux.EAFNOSUPPORT)
-        return Endpoint(_MAPPED + data[4:8], int.from_bytes(data[2:4], "big"))
+        return Endpoint(MAPPED + data[4:8], int.from_bytes(data[2:4], "big"))
     if len(data) < 2 or family_of(data) != sockets.AF_INET6:
         raise LinuxError(linux.EAFNOSUPPORT if len(data) >= 2 else linux.EINVAL)
     if len(data) < _INET6_SHORT:
@@ -78,7 +78,7 @@ def pack_endpoint(family: int, where: Endpoint | None) -> bytes:
 
 def is_mapped(host: bytes) -> bool:
     """Whether it is an IPv4 host."""
-    return host[:12] == _MAPPED
+    return host[:12] == MAPPED
 
 
 def is_any(host: bytes) -> bool:

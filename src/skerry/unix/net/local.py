@@ -11,7 +11,7 @@ from skerry.abi import linux
 from skerry.unix.errors import LinuxError
 from skerry.unix.net.addresses import pack_local
 from skerry.unix.net.queue import END, OVERHEAD, PeerCredentials, Received, Segment
-from skerry.unix.net.socket import READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, WRITABLE, Destination, Socket
+from skerry.unix.net.socket import BAND_WRITABLE, READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, Destination, Socket
 from skerry.unix.net.stream import ConnectionSocket, State
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class LocalSocket(Socket):
                 return
         raise LinuxError(linux.ENOSPC)
 
+    def name_itself(self) -> None:
+        """Whoever wants credentials (SO_PASSCRED) is known by a name when it sends or connects. Raises ENOSPC."""
+        if self.passes_credentials and not self.name:
+            self.bind_automatically()
+
     def join(self, other: Self) -> None:
         """Connect the two to each other."""
         raise NotImplementedError
@@ -120,6 +125,7 @@ class LocalConnection(LocalSocket, ConnectionSocket):
             return False
         if self.state is not State.CLOSED:
             raise LinuxError(linux.EISCONN if self.connected else linux.EINVAL)
+        self.name_itself()
         end = type(self)(self.system, listener.creator, self.kind, 0)
         end.name = listener.name
         end._named = None
@@ -159,6 +165,7 @@ class LocalConnection(LocalSocket, ConnectionSocket):
         else:
             if len(data) > self.send_buffer - 32:
                 raise LinuxError(linux.EMSGSIZE)
+            self.name_itself()
             if queue.size and queue.size + len(data) + OVERHEAD > self.send_buffer:
                 queue.blocked.add(self)
                 return None
@@ -186,7 +193,7 @@ class LocalConnection(LocalSocket, ConnectionSocket):
             bits |= READABLE
         peer = self.peer
         if peer is None or peer.incoming.size * 4 <= self.send_buffer:
-            bits |= WRITABLE
+            bits |= BAND_WRITABLE
         else:
             peer.incoming.blocked.add(self)
         return bits
@@ -250,6 +257,7 @@ class LocalDatagram(LocalSocket):
     def connect(self, receiver: Socket, process: Process) -> bool:
         """Send to ``receiver`` from now on, and take from nobody else. Raises EPROTOTYPE, EPERM."""
         receiver = self.check(receiver)
+        self.name_itself()
         self.disconnect()
         self.peer = receiver
         receiver.senders.add(self)
@@ -278,6 +286,7 @@ class LocalDatagram(LocalSocket):
         self.raise_error()
         if len(data) > self.send_buffer - 32:
             raise LinuxError(linux.EMSGSIZE)
+        self.name_itself()
         receiver = self.peer if to is None else to
         if receiver is None:
             raise LinuxError(linux.ENOTCONN)
@@ -315,7 +324,7 @@ class LocalDatagram(LocalSocket):
         if peer is not None and (peer.incoming.size * 4 > self.send_buffer or self._is_full(peer, 0)):
             peer.incoming.blocked.add(self)
         else:
-            bits |= WRITABLE
+            bits |= BAND_WRITABLE
         return bits
 
     def shut_down(self, bits: int) -> None:

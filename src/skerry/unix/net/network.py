@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -27,6 +28,7 @@ class Network:
         self.tcp = Ports()
         self.udp = Ports()
         self.udplite = Ports()
+        self.groups: Counter[tuple[bytes, int]] = Counter()  # joined on an interface: how many sockets did so
         self.outside: Outside | None = None
         self.published: list[PublishedPort] = []  # of TCP
         self.ends: set[OutsideEnd] = set()  # of connections with the outside

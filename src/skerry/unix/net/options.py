@@ -16,6 +16,7 @@ from skerry.unix.net.inet import InetSocket
 from skerry.unix.net.interfaces import MTU
 from skerry.unix.net.local import LocalSocket
 from skerry.unix.net.socket import BUFFER, Socket
+from skerry.unix.net.udp import UdpSocket
 
 _SOL: Final = linux.SOL_SOCKET
 _IP: Final = sockets.IPPROTO_IP
@@ -41,6 +42,12 @@ _SWITCHES: Final = frozenset(
         sockets.SO_PASSSEC,
     )
 )
+_OF_DATAGRAMS: Final = {
+    sockets.IP_ADD_MEMBERSHIP: linux.EPROTO,
+    sockets.IP_DROP_MEMBERSHIP: linux.EPROTO,
+    sockets.IP_MULTICAST_IF: linux.EINVAL,
+    sockets.IP_MULTICAST_TTL: linux.EINVAL,
+}
 _CONGESTION: Final = b"cubic"
 _INFO_SIZE: Final = 104  # bytes of struct tcp_info that are told
 
@@ -60,10 +67,12 @@ _INITIAL: Final = {  # (level, option): the value while nobody has set another
     (_IP, sockets.IP_BIND_ADDRESS_NO_PORT): 0,
     (_IP, sockets.IP_MULTICAST_TTL): 1,
     (_IP, sockets.IP_MULTICAST_LOOP): 1,
+    (_IP, sockets.IP_MULTICAST_ALL): 1,
     (_IP6, sockets.IPV6_V6ONLY): 0,
     (_IP6, sockets.IPV6_UNICAST_HOPS): 64,
     (_IP6, sockets.IPV6_MULTICAST_HOPS): 1,
     (_IP6, sockets.IPV6_MULTICAST_LOOP): 1,
+    (_IP6, sockets.IPV6_MULTICAST_ALL): 1,
     (_IP6, sockets.IPV6_MTU_DISCOVER): 1,
     (_IP6, sockets.IPV6_RECVERR): 0,
     (_IP6, sockets.IPV6_RECVPKTINFO): 0,
@@ -112,6 +121,8 @@ def get(socket: Socket, level: int, option: int) -> bytes:
     if level == _TCP and option == sockets.TCP_INFO:
         state = sockets.TCP_LISTEN if socket.listening else sockets.TCP_ESTABLISHED if socket.connected else sockets.TCP_CLOSE
         return bytes((state,)).ljust(_INFO_SIZE, b"\0")
+    if isinstance(socket, UdpSocket) and (data := socket.memberships.get(level, option)) is not None:
+        return data
     initial = _INITIAL.get((level, option))
     if initial is None:
         raise LinuxError(linux.ENOPROTOOPT)
@@ -152,8 +163,10 @@ def put(socket: Socket, level: int, option: int, data: bytes) -> None:
         if data.split(b"\0", 1)[0] not in (_CONGESTION, b"reno"):
             raise LinuxError(linux.ENOENT)
         return
-    if (level, option) in ((_IP, sockets.IP_ADD_MEMBERSHIP), (_IP6, sockets.IPV6_JOIN_GROUP)):
-        raise LinuxError(linux.ENODEV)
+    if isinstance(socket, UdpSocket) and socket.memberships.put(level, option, data):
+        return
+    if level == _IP and socket.kind == linux.SOCK_STREAM and option in _OF_DATAGRAMS:
+        raise LinuxError(_OF_DATAGRAMS[option])
     if level == _IP and data and len(data) < 4:
         data = data[:1].ljust(4, b"\0")  # ip(7): a byte will do
     if len(data) < 4:
@@ -163,6 +176,10 @@ def put(socket: Socket, level: int, option: int, data: bytes) -> None:
         return
     if (level, option) not in _INITIAL:
         raise LinuxError(linux.ENOPROTOOPT)
+    if (level, option) == (_IP, sockets.IP_MULTICAST_TTL):
+        value = 1 if value == -1 else value
+        if not 0 <= value <= 0xFF:
+            raise LinuxError(linux.EINVAL)
     if (level, option) == (_IP6, sockets.IPV6_V6ONLY) and isinstance(socket, InetSocket) and socket.local is not None:
         raise LinuxError(linux.EINVAL)
     switch = (level == _SOL and option in _SWITCHES) or (level, option) in ((_TCP, sockets.TCP_NODELAY), (_IP6, sockets.IPV6_V6ONLY))

@@ -155,6 +155,15 @@ class Ports:
         shared = all(user.is_set(linux.SO_REUSEPORT) for user in best)
         return best[self._turn % len(best)] if shared else best[-1]
 
+    def group(self, where: Endpoint) -> list[InetSocket]:
+        """All who are bound so that what is sent to the group ``where`` is for them, too."""
+        found = []
+        for user in self._users.get(where.port, ()):
+            assert user.local is not None
+            if covers(user.local.host, user.only_v6, where.host):
+                found.append(user)
+        return found
+
     def sockets(self) -> list[InetSocket]:
         """All that have a port."""
         return [user for users in self._users.values() for user in users]

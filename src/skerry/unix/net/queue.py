@@ -26,6 +26,7 @@ class Packet(NamedTuple):
     host: bytes  # 16 bytes: where it was sent to
     hops: int  # time to live
     traffic_class: int
+    time: int = 0  # when it came (ns since 1970); 0: nobody asked
 
 
 class Received(NamedTuple):
@@ -37,6 +38,7 @@ class Received(NamedTuple):
     rights: tuple[OpenFile, ...] = ()
     credentials: PeerCredentials | None = None
     packet: Packet | None = None
+    messages: tuple[tuple[int, int, bytes], ...] = ()  # control messages: level, type, contents
 
     def drop_rights(self) -> None:
         """Nobody takes them."""

@@ -29,6 +29,7 @@ SHUT_WRITE: Final = 2
 SHUT_BOTH: Final = 3
 READABLE: Final = linux.POLLIN | linux.POLLRDNORM
 WRITABLE: Final = linux.POLLOUT | linux.POLLWRNORM
+BAND_WRITABLE: Final = WRITABLE | linux.POLLWRBAND  # what all but TCP say
 
 
 class Socket(OpenFile):

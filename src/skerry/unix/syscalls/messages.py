@@ -265,8 +265,11 @@ def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Resu
         if isinstance(socket, TcpSocket):
             return _deliver(thread, socket, target, flags, socket.receive_urgent(bool(flags & linux.MSG_PEEK)))
         raise LinuxError(linux.EINVAL if socket.kind == linux.SOCK_STREAM else linux.EOPNOTSUPP)
-    if flags & sockets.MSG_ERRQUEUE:
-        raise LinuxError(linux.EAGAIN)
+    if flags & sockets.MSG_ERRQUEUE and isinstance(socket, InetSocket):
+        received = socket.receive_error(min(sum(length for _, length in target.vector), STEP)) if isinstance(socket, UdpSocket) else None
+        if received is None:
+            raise LinuxError(linux.EAGAIN)
+        return _deliver(thread, socket, target, flags, received)
     waits = not (flags & linux.MSG_DONTWAIT or socket.nonblocking)
     count = sum(length for _, length in target.vector)
     if count > STEP:
@@ -349,7 +352,13 @@ def _deliver(thread: Thread, socket: Socket, target: Target, flags: int, receive
         if target.header:
             control = ControlBuffer(target.control_size if target.control else 0)
             _put_control(thread, socket, control, flags, received)
-            _write_header(thread, target, received, control, cut | flags & linux.MSG_CMSG_CLOEXEC)
+            _write_header(
+                thread,
+                target,
+                received,
+                control,
+                cut | flags & (linux.MSG_CMSG_CLOEXEC | (sockets.MSG_ERRQUEUE if received.messages else 0)),
+            )
         elif target.name:
             write_address(thread, received.source, target.name, target.name_size)
     finally:
@@ -364,6 +373,8 @@ def _put_control(thread: Thread, socket: Socket, control: ControlBuffer, flags: 
     if received.packet is not None and isinstance(socket, UdpSocket):
         for level, kind, contents in socket.control(received.packet):
             control.put(level, kind, contents)
+    for level, kind, contents in received.messages:
+        control.put(level, kind, contents)
     if not received.rights:
         return
     numbers: list[int] = []
