@@ -22,3 +22,11 @@ def test_random_calls_never_break_the_server(build: Build, seed: int) -> None:
 def test_fuzzer_refuses_to_run_on_the_host(build: Build) -> None:
     done = subprocess.run([build("fuzz")], capture_output=True, check=False, timeout=10)
     assert (done.returncode, done.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_tracing_never_breaks_the_server(build: Build, seed: int) -> None:
+    """A tracer asks at random of processes that fork, thread, exec and filter themselves; it gives them registers that make no sense."""
+    result = survived(build("tracers"), f"{seed} 3000")
+    assert int(result.lines["requests"]) == 3000
+    assert int(result.lines["good"]) > 200
