@@ -37,8 +37,19 @@ class Outcome:
     output: str  # standard output and error
     status: int  # as a shell gives it (128+n for signal n); 124 where the limit was reached
     seconds: float
-    peak: int  # KiB resident, of the started process alone, as last seen
+    sizes: tuple[int, ...]  # KiB resident, of the started process alone, at each look
     left: tuple[str, ...]  # names of processes that outlived it
+
+    @property
+    def peak(self) -> int:
+        """KiB resident at the most."""
+        return max(self.sizes, default=0)
+
+    @property
+    def growth(self) -> int:
+        """KiB by which the last quarter of the run is larger, at the most, than the second was."""
+        quarter = len(self.sizes) // 4
+        return max(self.sizes[3 * quarter :], default=0) - max(self.sizes[quarter : 2 * quarter], default=0) if quarter else 0
 
     @property
     def in_time(self) -> bool:
@@ -76,7 +87,7 @@ def run(command: Sequence[str], directory: Path, limit: float, environment: Mapp
             start_new_session=True,
         )
         os.close(writing)
-        chunks, peak, in_time = _watch(process, pipe.fileno(), started + limit)
+        chunks, sizes, in_time = _watch(process, pipe.fileno(), started + limit)
         status = process.wait()
         seconds = time.monotonic() - started
         left = tuple(_clear(before))
@@ -84,20 +95,21 @@ def run(command: Sequence[str], directory: Path, limit: float, environment: Mapp
         chunks.append(pipe.read() or b"")
     if not in_time:
         status = 124
-    return Outcome(b"".join(chunks).decode(errors="backslashreplace"), status if status >= 0 else 128 - status, seconds, peak, left)
+    return Outcome(b"".join(chunks).decode(errors="backslashreplace"), status if status >= 0 else 128 - status, seconds, tuple(sizes), left)
 
 
-def _watch(process: subprocess.Popen[bytes], pipe: int, deadline: float) -> tuple[list[bytes], int, bool]:
-    """Take its output until it ends or the deadline; the output, the greatest size seen, whether it ended."""
+def _watch(process: subprocess.Popen[bytes], pipe: int, deadline: float) -> tuple[list[bytes], list[int], bool]:
+    """Take its output until it ends or the deadline; the output, the sizes seen, whether it ended."""
     chunks: list[bytes] = []
-    peak = 0
+    sizes: list[int] = []
     with contextlib.closing(select.epoll()) as ready:
         watch = os.pidfd_open(process.pid)
         ready.register(watch, select.EPOLLIN)
         ready.register(pipe, select.EPOLLIN)
         try:
             while time.monotonic() < deadline:
-                peak = max(peak, _resident(process.pid))
+                if size := _resident(process.pid):
+                    sizes.append(size)
                 events = [descriptor for descriptor, _ in ready.poll(EPOCH)]
                 if pipe in events:
                     chunk = os.read(pipe, 1 << 16)
@@ -105,12 +117,12 @@ def _watch(process: subprocess.Popen[bytes], pipe: int, deadline: float) -> tupl
                     if not chunk:
                         ready.unregister(pipe)
                 if watch in events:
-                    return chunks, peak, True
+                    return chunks, sizes, True
         finally:
             os.close(watch)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    return chunks, peak, False
+    return chunks, sizes, False
 
 
 def _resident(pid: int) -> int:
@@ -118,7 +130,7 @@ def _resident(pid: int) -> int:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")), 0)
 
 
 def _adopt_orphans() -> None:

@@ -1,9 +1,11 @@
 """stress-ng's stressors one by one, natively and under Skerry.
 
     .venv/bin/python tests/suites/stress/stressors.py [--workers N] [--ops N] [--seconds N] [NAME ...]
+    .venv/bin/python tests/suites/stress/stressors.py --flat [--seconds N] [NAME ...]
 
 Without names, all that this stress-ng has but those in ``left-out.txt``. The status is 1 if a stressor that passes natively does not pass
-under Skerry and is not in ``exceptions.txt``, or if Skerry itself breaks.
+under Skerry and is not in ``exceptions.txt``, or if Skerry itself breaks. With --flat, each works for the
+given seconds inside, and the memory of Skerry's own process must not be larger in the last quarter of them than in the second.
 """
 
 from __future__ import annotations
@@ -21,6 +23,25 @@ sys.path.insert(0, str(HERE.parent))
 
 from bothsides import Outcome, exceptions, run, skerry  # noqa: E402
 
+SLACK = 4096  # KiB
+FLAT = [
+    "fork",
+    "vfork",
+    "exec",
+    "pthread",
+    "pipe",
+    "sock",
+    "epoll",
+    "futex",
+    "signal",
+    "timer",
+    "mmap",
+    "dir",
+    "open",
+    "shm-sysv",
+    "sem",
+    "mq",
+]
 VERDICTS = {0: "passed", 2: "failed", 3: "skipped", 4: "skipped", 124: "too slow"}
 
 
@@ -53,15 +74,33 @@ def stressors() -> list[str]:
     return [name for name in known if name not in exceptions(HERE / "left-out.txt")]
 
 
+def flat(names: list[str], seconds: int, workers: int) -> int:
+    """Whether memory stays flat: the exit status."""
+    growing = []
+    for name in names:
+        command = Load(workers, 10**7, seconds, seconds + 60).command(name)
+        with tempfile.TemporaryDirectory() as directory:
+            inside = run(skerry(command), Path(directory), seconds + 60)
+        if inside.growth > SLACK or inside.broken or verdict(inside) != "passed":
+            growing.append(name)
+        quarters = " ".join(f"{size / 1024:5.0f}" for size in inside.sizes[:: max(1, len(inside.sizes) // 8)])
+        print(f"{name:16} {verdict(inside):10} {quarters} MiB, {inside.growth:6} KiB more {inside.broken}", flush=True)
+    print("growing:", *growing or ["none"])
+    return bool(growing)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--ops", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--flat", action="store_true", help="see whether the memory of Skerry's process stays flat")
     parser.add_argument("--only-inside", action="store_true", help="do not run natively: all is expected to pass")
     parser.add_argument("--verbose", action="store_true", help="show what a stressor that does not pass printed")
     arguments = parser.parse_args()
+    if arguments.flat:
+        return flat(arguments.names or FLAT, arguments.seconds, arguments.workers)
     load = Load(arguments.workers, arguments.ops, arguments.seconds)
     known = exceptions(HERE / "exceptions.txt")
     unexpected = []
