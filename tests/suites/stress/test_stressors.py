@@ -16,8 +16,8 @@ from stressors import Load, verdict
 pytestmark = [pytest.mark.conformance, pytest.mark.machine, pytest.mark.slow]
 
 KINDS = [
-    "aiol", "clone", "epoll", "eventfd", "exec", "fork", "futex", "mmap", "mq", "pipe", "poll", "pthread", "pty", "sem-sysv", "shm-
-    sysv", "sigfd", "signal", "sock", "timer", "timerfd", "vfork", "vm", "wait", "zombie",
+    "aiol", "clone", "epoll", "eventfd", "exec", "fork", "futex", "mmap", "mq", "pipe", "poll", "pthread", "pty", "sem-sysv",
+    "shm-sysv", "sigfd", "signal", "sock", "timer", "timerfd", "vfork", "vm", "wait", "zombie",
 ]  # fmt: skip
 
 
