@@ -19,7 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,14 +37,14 @@ static uint64_t next(uint64_t limit) {
 static char stacks[8][16384];
 static volatile long watched;
 
-static int thread(void *unused) {
+static int thread(void *unused __attribute__((unused))) {
   for (int i = 0; i < 50; i++)
     syscall(SYS_getppid);
   syscall(SYS_exit, 0);
   return 0;
 }
 
-static void nothing(int signo) {}
+static void nothing(int signo __attribute__((unused))) {}
 
 static void victim(void) {
   struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getuid, 0, 1),
@@ -53,7 +52,7 @@ static void victim(void) {
   struct sock_fprog program = {4, code};
   signal(SIGUSR1, nothing);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  for (int i = 0;; i++)
+  for (volatile int i = 0;; i++)
     switch (next(9)) {
     case 0:
       if (!fork())
@@ -117,8 +116,6 @@ static void see(pid_t pid) {
 }
 
 int main(int argc, char **argv) {
-  struct utsname name;
-  uname(&name);
   if (argc == 2 && !strcmp(argv[1], "victim")) {
     state = 1 + getpid() * 104729;
     victim();
@@ -165,7 +162,7 @@ int main(int argc, char **argv) {
       if (next(2)) { /* what it has, with a word of it spoilt */
         vector.iov_len = sizeof page;
         ptrace(PTRACE_GETREGSET, pid, address, &vector);
-        *(uint64_t *)(page + (next(vector.iov_len) & ~7)) = next(2) ? -1 : next(1ul << 48);
+        *(uint64_t *)(page + (next(vector.iov_len) & ~7)) = next(2) ? ~0ul : next(1ul << 48);
       }
     } else if (request == PTRACE_SETREGS && next(2)) {
       ptrace(PTRACE_GETREGS, pid, 0, page);
