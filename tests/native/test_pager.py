@@ -6,8 +6,9 @@ import ast
 
 import pytest
 from tests.native.natives import Natives
-from tests.native.pagers import CLIENT, Paging
+from tests.native.pagers import CLIENT, Paging, indented
 
+from skerry.abi import mach
 from skerry.mach.native import NativeTask
 
 pytestmark = pytest.mark.machine
@@ -158,10 +159,8 @@ def test_a_pager_that_does_nothing_costs_its_clients_the_time_limit(paging: Pagi
 
 def test_who_pages_his_own_memory_waits_for_himself_no_longer_than_that(paging: Paging) -> None:
     paging.natives.kernel.pager_limit = 50
-    client = paging.natives.start(
-        CLIENT
-        + "    port = task.reply_port()\n    finish(kernel.mach_port_insert_right(port, port))\n    read(map_object(PAGE, object=port), 1)\n"
-    )
+    body = "port = task.reply_port()\nfinish(kernel.mach_port_insert_right(port, port))\nread(map_object(PAGE, object=port), 1)\n"
+    client = paging.natives.start(CLIENT + indented(body))
     assert "kern_return_t 10" in paging.natives.ended(client)
 
 
@@ -214,3 +213,37 @@ while True:
 def test_memory_that_nobody_mapped_is_said_in_the_last_words(paging: Paging) -> None:
     client = paging.natives.start(CLIENT + "    read(0x100000000000, 1)\n")
     assert paging.natives.ended(client) == "memory at 0x100000000000 cannot be had (kern_return_t 1)"
+
+
+def test_forged_faults_are_answered_like_any_other(paging: Paging) -> None:
+    _, port = paging.pager(SERVE)
+    body = """
+from struct import pack
+at = map_object(4 * PAGE, protection=1)
+for what in (b"", bytes(15), pack("<QQ", 1 << 63, 1), pack("<QQ", 5, 255), pack("<QQ", at, 2), pack("<QQ", at + 4 * PAGE, 1), bytes(17)):
+    assert channel.trap(mach.TRAP_FAULT, what) == 1, what
+assert channel.trap(mach.TRAP_FAULT, pack("<QQ", at + PAGE + 7, 1)) == 0
+assert read(at + PAGE, 7) == b"0000001"
+step()
+"""
+    client = paging.client(port, body)
+    paging.natives.run_until(lambda: (client.waits and paging.natives.kernel.resident.count) or not client.alive)
+    paging.let_go(client)
+    assert "Error" not in paging.natives.ended(client)
+
+
+def test_a_wait_for_a_page_is_broken_off(paging: Paging) -> None:
+    """A message that takes along memory whose pager does nothing: the sender dies, and nothing is left."""
+    pager, port = paging.pager("while True: pass")
+    body = """
+at = map_object(100 * PAGE)
+inbox = task.reply_port()
+task.send(UserMessage(1, inbox, remote_type=MAKE, items=(machmsg.Item(9, 8, 30 * PAGE, at, False),)))
+"""
+    client = paging.client(port, body)
+    paging.natives.run_until(lambda: port.memory_object is not None and bool(port.memory_object.waits))  # type: ignore[attr-defined]
+    client.terminate()
+    paging.natives.kernel.processor.run()
+    assert port.memory_object is None
+    assert [message.id for message in port.messages][-1] == mach.ID_MEMORY_OBJECT_TERMINATE
+    assert pager.alive

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skerry.abi import mach
 from skerry.mach import right
-from skerry.mach.memory_object import ManagedObject, naturals
+from skerry.mach.memory_object import BACKLOG, ManagedObject, naturals
 from skerry.mach.message import Rights
 from skerry.mach.paged import PAGE, PagedObject, Request
 from skerry.mach.port import Port
@@ -82,14 +82,15 @@ class InternalObject(ManagedObject):
     # Paging out
     def page_out(self, first: int, last: int) -> None:
         """To the default pager, if there is one; memory that was never written is copied or zeroed again."""
-        if self.pager is None and (self.kernel.default_manager is None or self.failure is not None):
-            return
         if self.pager is None:
-            self._create()
+            manager = self.kernel.default_manager
+            if manager is None or manager.dead or len(manager.messages) >= BACKLOG or self.failure is not None:
+                return
+            self._create(manager)
         if self.source is not None:  # which may hold something else by now
             for at in self._known(self.pages, first, last):
                 self.pages[at].dirty = self.pages[at].dirty or at not in self._out
-        if self.alive:
+        if self.alive and self.takes_messages:
             self.clean(first, last, mach.MEMORY_OBJECT_RETURN_DIRTY, True)
 
     def returned(self, first: int, last: int, dirty: bool, kernel_copy: bool) -> None:
@@ -105,10 +106,8 @@ class InternalObject(ManagedObject):
             self._out.update(range(start, end + 1))
             start = end + 1
 
-    def _create(self) -> None:
+    def _create(self, manager: Port) -> None:
         """memory_object_create: the default pager receives at a new port from now on."""
-        manager = self.kernel.default_manager
-        assert manager is not None
         self.pager = right.make_send(Port())
         self.pager.memory_object = self
         new = Rights(RightKind.RECEIVE, [self.pager])

@@ -90,6 +90,11 @@ class ManagedObject(PagedObject):
         ports, self._ports = self._ports, []
         release(*((RightKind.RECEIVE, port) for port in ports))
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether its pager lives, and reads what it is sent."""
+        return self.pager is not None and not self.pager.dead and len(self.pager.messages) < BACKLOG
+
     # The kernel's messages
     def _send(self, id: int, *items: Item, pager: Port | None = None, kind: RightKind = RightKind.SEND) -> None:
         """To the pager, or where ``pager`` (a right that is used up) says. The kernel does not wait: its messages exceed queues."""
@@ -121,7 +126,7 @@ class ManagedObject(PagedObject):
         self._request(mach.ID_MEMORY_OBJECT_DATA_UNLOCK, request)
 
     def _request(self, id: int, request: Request) -> None:
-        if self.pager is None or self.pager.dead or len(self.pager.messages) >= BACKLOG:
+        if not self.takes_messages:
             self.fail_waits(request.first, request.last, mach.KERN_MEMORY_ERROR)
             return
         length = (request.last + 1 - request.first) * PAGE
@@ -195,8 +200,8 @@ class ManagedObject(PagedObject):
         self.look_for_use()
 
     def page_out(self, first: int, last: int) -> None:
-        """The kernel wants the memory."""
-        if self.alive:
+        """The kernel wants the memory. A pager that takes nothing in gets nothing more."""
+        if self.alive and self.takes_messages:
             self.clean(first, last, mach.MEMORY_OBJECT_RETURN_ALL, True)
 
     def clean(self, first: int, last: int, should_return: int, flush: bool) -> None:

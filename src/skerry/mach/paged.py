@@ -199,7 +199,10 @@ class PagedObject:
 
     def _advance(self, wait: PageWait) -> None:
         """Let it go on, or ask for what it lacks."""
-        at = self._missing(wait.first, wait.last, wait.access)
+        at = self._missing(wait.progress, wait.last, wait.access)
+        if at is None:  # pages that were there may have gone since
+            at = self._missing(wait.first, wait.progress, wait.access)
+            wait.progress = wait.first
         if at is None:
             self._open(wait.first, wait.last, wait.access, wait.end)
             wait.fail(mach.KERN_SUCCESS)

@@ -513,6 +513,8 @@ class VmMap:
         Raises INVALID_ADDRESS, PROTECTION_FAILURE, MEMORY_ERROR, RESOURCE_SHORTAGE, and Absent (see ``bring_in``).
         """
         self.readable(address, length)
+        if length > COPY_LIMIT:
+            raise KernError(KernReturn.RESOURCE_SHORTAGE)
         self.bring_in(address, length, mach.VM_PROT_READ)
         try:
             taken = movable.take(self, address, length, destroy) if self.moves and length >= PAGE else None
