@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
@@ -13,6 +14,7 @@ from skerry.unix import memfd, sigio, signals
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile, packed_old_entry
+from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.memory import PAGE
 from skerry.unix.pipe import PipeEnd, make_pipe
 from skerry.unix.syscalls.locks import RECORD_LOCKS, record_lock
@@ -531,6 +533,12 @@ def sys_fsync(thread: Thread, fd: int) -> Result:
 
 
 def sys_sync(thread: Thread) -> Result:
+    mounted = [thread.process.system.root.fs]
+    while mounted:
+        fs = mounted.pop()
+        mounted += [directory.covered_by.fs for directory in fs.covered if isinstance(directory, Directory) and directory.covered_by]
+        with suppress(LinuxError):  # it always succeeds
+            fs.sync()
     return 0
 
 
