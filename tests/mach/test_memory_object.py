@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.mach.guests import Guests
+from tests.mach.guests import CODE, Guests
 from tests.mach.paging import BASE, DELAY, NO_CHANGE, NONE, PAGE, READ, RW, WRITE, Pager, Program, Said, fill, fills
 
 from skerry.abi import mach
+from skerry.abi.fault import Fault
 from skerry.mach import right
 from skerry.mach.calls import BY_NAME
 from skerry.mach.errors import KernReturn
@@ -507,3 +508,29 @@ def test_calls_after_the_end_are_refused(pager: Pager, program: Program) -> None
     assert pager.call("data_supply", 0, bytes(PAGE), 0, 0, 0) == KernReturn.TERMINATED
     assert pager.call("get_attributes") == KernReturn.TERMINATED
     assert pager.lock(0, 1, lock=NO_CHANGE) == KernReturn.TERMINATED
+
+
+def test_a_server_has_a_page_come_that_it_could_not_touch(pager: Pager, program: Program) -> None:
+    pager.start(program.task)
+    came: list[bool] = []
+    memory = program.task.map.space
+    with pytest.raises(Fault) as fault:
+        memory.read(BASE + 5, 10)
+    assert program.thread.page_in(fault.value.args[0], came.append)
+    first, count, access = request(pager)
+    assert (first, access) == (0, READ)
+    pager.supply(0, count - 1)
+    assert came == [True]
+    assert memory.read(BASE + 5, 10) == fill(0)[5:15]
+    with pytest.raises(Fault) as fault:
+        memory.write(BASE + 5, b"x")
+    assert program.thread.page_in(fault.value.args[0], came.append)
+    assert came == [True, True]
+    memory.write(BASE + 5, b"x")
+    assert program.load(BASE + 5) == ord("x")
+    assert program.thread.page_in(BASE + 50 * PAGE, came.append)
+    assert request(pager)[0] == 50
+    pager.call("data_error", 50 * PAGE, PAGE, 0)
+    assert came == [True, True, False]
+    assert not program.thread.page_in(BASE + 64 * PAGE, came.append)
+    assert not program.thread.page_in(CODE + 0x10000, came.append)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach
 from skerry.abi import registers as reg
+from skerry.abi.fault import Fault
 from skerry.mach import emulation, right
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.kobject import new_object_port
@@ -140,6 +141,18 @@ class Thread(Scheduled):
 
     def bind(self, processors: list[int]) -> None:
         """Run on these processors of the host alone. The machine places programs' contexts by itself."""
+
+    def page_in(self, address: int, arrived: Callable[[bool], None]) -> bool:
+        """The server could not touch ``address`` for it: have the page there, if it is one that comes. False: it is none."""
+        vm = self.task.map
+        if not vm.managed:
+            return False
+        access = mach.VM_PROT_WRITE
+        try:
+            vm.space.read(address, 1)
+        except Fault:
+            access = mach.VM_PROT_READ
+        return vm.fault(address, access, lambda code: arrived(code == mach.KERN_SUCCESS))
 
     # Its system calls, where no co-located server waits for them
     def send_call(self, port: Port) -> None:

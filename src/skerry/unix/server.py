@@ -48,7 +48,9 @@ class Server:
             result = user.call(handler, thread, arity)
         except LinuxError as error:
             result = -error.errno
-        except Fault:
+        except Fault as fault:
+            if user.page_in(fault.args[0], lambda came: self._paged_in(user, number, came)):
+                return
             result = -linux.EFAULT
         except Interrupted:  # job control has just stopped the process
             thread.restart = self.calls[number].restarts
@@ -57,6 +59,14 @@ class Server:
             self.answer(thread, result)
         elif result is not None:
             self._wait(thread, self.calls.get(number), result)
+
+    def _paged_in(self, user: UserThread, number: int, came: bool) -> None:
+        """The memory that a call touches is there now: the call is made once more. A call that has waited does not come here: EFAULT."""
+        thread = user.owner
+        if came or thread is None:
+            self.system_call(user, number)
+        else:
+            self.answer(thread, -linux.EFAULT)
 
     def _wait(self, thread: Thread, call: Call | None, body: Coroutine[Any, Any, int]) -> None:
         """The call must wait: go on with it as an activity."""

@@ -160,6 +160,12 @@ class UserThread(Protocol):
         Of a thread that took over the context of one that has ended, that one's too.
         """
 
+    def page_in(self, address: int, arrived: Callable[[bool], None]) -> bool:
+        """The server could not touch ``address``: have the page come, if a pager has it; ``arrived`` says whether it did, at once or later.
+
+        False (and no call): there is no such page.
+        """
+
     def terminate(self) -> None:
         """End this thread alone."""
 

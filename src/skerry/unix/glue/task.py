@@ -329,6 +329,10 @@ class TaskThread:
     def usage(self) -> tuple[int, int, int, int, int]:
         return self.space.thread_usage(self.context.tid)
 
+    def page_in(self, address: int, arrived: Callable[[bool], None]) -> bool:
+        """The server is not told what pagers manage in its programs: there is no such page."""
+        return False
+
     def terminate(self) -> None:
         context = self.context
         if context.owner is not self:
