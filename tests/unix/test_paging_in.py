@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from skerry.abi import linux
 from skerry.abi.fault import Fault
-from skerry.unix.process import System, Thread
 from skerry.unix.server import Server
 from skerry.unix.substrate import UserThread
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
 
 
 class Boundary(Server):
     """Keeps what is answered."""
 
     def __init__(self) -> None:
-        super().__init__(cast(System, SimpleNamespace(handlers={})), {})
+        super().__init__(cast(Any, SimpleNamespace(handlers={})), {})
         self.answers: list[int] = []
 
     def answer(self, thread: Thread, result: int) -> None:
