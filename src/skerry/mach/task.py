@@ -83,6 +83,7 @@ class Task:
         self.alive = False
         del self.kernel.tasks[self]
         self.kernel.machine.unwatch(self._death)
+        del self._death  # it refers to the task
         self.map.space.kill()
         self.map.forget()
         for thread in self.threads:

@@ -56,7 +56,7 @@ class Mapping:
         self.offset = offset
         self.name = name  # path of the file, or [heap], [stack]
         self.may_write = may_write  # whether PROT_WRITE may be given: not to a shared mapping of a file that was opened read-only
-        self.identity: object = self  # of anonymous shared memory: the same in every process that inherited it
+        self.identity: object = object() if shared else None  # of anonymous shared memory: the same in every process that inherited it
 
     def part(self, start: int, end: int) -> Mapping:
         """The same, from ``start`` to ``end``."""
