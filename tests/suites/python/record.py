@@ -1,11 +1,12 @@
 """Run the cases of one of Python's regression test modules, and record the result of each as soon as it is known.
 
-    record.py MODULE RECORD LIMIT [PATTERN...]
+    record.py MODULE RECORD LIMIT RESOURCES [PATTERN...]
 
 It is run by the Python whose tests they are, natively and under Skerry, and imports nothing else. RECORD gets a line of JSON when a case
 begins and one when it ends, written at once: a crash or a hang loses one case. Cases that RECORD mentions already are left out, so that the
 same command goes on after the case that ended it. LIMIT is seconds: a case that takes longer ends the process, and each thread's stack is
 printed.
+RESOURCES, names with commas between them, is what a test may use that asks for leave (regrtest's -u).
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ import unittest
 _open, _write, _close, _getpid, _monotonic = os.open, os.write, os.close, os.getpid, time.monotonic
 
 TRACE = 6000  # characters of a traceback that are kept
-
-# Not among them: network (there is none), largefile and the like (minutes, gigabytes).
-RESOURCES = {"cpu", "subprocess", "walltime"}
 
 
 class Record:
@@ -125,14 +123,14 @@ def cases(suite: unittest.TestSuite, wanted) -> unittest.TestSuite:  # type: ign
     return kept
 
 
-def main(module: str, path: str, limit: float, patterns: list[str]) -> int:
+def main(module: str, path: str, limit: float, resources: set[str], patterns: list[str]) -> int:
     """Run them; 3 if the module cannot be imported or says that it is not for this system."""
     # The directory of this file is no place to import from: tests look at sys.path.
     sys.path[:] = [entry for entry in sys.path if entry != os.path.dirname(os.path.abspath(__file__))]
     from test import support
     from test.support import os_helper
 
-    support.use_resources = RESOURCES
+    support.use_resources = resources
     support.verbose = 0
     prefix = f"test.{module}."
     record = Record(path)
@@ -170,4 +168,4 @@ if __name__ == "__main__":
     faulthandler.enable()
     os.makedirs(os.environ.get("TMPDIR", "/tmp"), exist_ok=True)
     os.chdir(os.environ.get("TMPDIR", "/tmp"))
-    sys.exit(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], float(sys.argv[3]), set(sys.argv[4].split(",")), sys.argv[5:]))

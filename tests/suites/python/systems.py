@@ -19,6 +19,8 @@ PYTHON = "/usr/bin/python3"
 RECORDER = Path(__file__).with_name("record.py")
 MARK = "SKERRY_SUITE"  # in the environment of all that a native run starts
 GRACE = 20.0  # seconds that a process may outlive its case's time limit
+RESOURCES = ("cpu", "subprocess", "walltime")  # not network, which there need not be, and not largefile: minutes and gigabytes
+MODULE_RESOURCES = {"test_socketserver": ("network",), "test_curses": ("curses",)}  # of a network, the loopback alone
 RESTARTS = 40  # after so many crashes and hangs, the rest of a module is given up
 
 
@@ -90,12 +92,13 @@ def run(system: System, module: str, record: Path, limit: float, only: Sequence[
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": os.environ.get("HOME", "/"),
         "LANG": "C.UTF-8",
-        "TERM": "dumb",
+        "TERM": "xterm",
         "TMPDIR": str(place / "t"),
         MARK: str(place),
     }
     program = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-    program += [python, "-X", "faulthandler", str(RECORDER), module, str(record), str(limit), *only]
+    program += [python, "-X", "faulthandler", str(RECORDER), module, str(record), str(limit)]
+    program += [",".join((*RESOURCES, *MODULE_RESOURCES.get(module, ()))), *only]
     try:
         for _ in range(RESTARTS):
             ended = _run_once(system.argv(record.parent, *program), record, log, limit)
