@@ -25,6 +25,7 @@ from skerry.unix.net.addresses import (
     pack_endpoint,
 )
 from skerry.unix.net.addresses import endpoint as parse
+from skerry.unix.net.interfaces import LOOPBACK, interfaces
 from skerry.unix.net.ports import PRIVILEGED, Ports
 from skerry.unix.net.socket import Socket
 
@@ -112,6 +113,20 @@ class InetSocket(Socket):
         if not is_loopback(host):
             return Endpoint(host, self.local.port)
         return Endpoint(LOOPBACK_4 if is_mapped(host) else LOOPBACK_6, self.local.port)
+
+    def route(self, to: Endpoint) -> Endpoint:
+        """Where what it sends to ``to`` arrives. Raises ENETUNREACH: also where the interface that it is bound to does not lead."""
+        where = self.system.network.route(to)
+        if self.interface and (self.interface == LOOPBACK.name) != is_loopback(where.host):
+            raise LinuxError(linux.ENETUNREACH)
+        return where
+
+    def mtu(self) -> int:
+        """Of the interface that leads to the peer."""
+        assert self.remote is not None
+        found = interfaces(self.system.network)
+        mtu = found[0].mtu if is_loopback(self.remote.host) else found[-1].mtu
+        return min(mtu, 0xFFFF) if is_mapped(self.remote.host) else mtu  # as long as a packet of IPv4 can be
 
     def set_outside(self, level: int, option: int, value: int) -> None:
         """An option was set: tell the host's end, if there is one. Raises LinuxError."""

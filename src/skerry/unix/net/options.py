@@ -13,8 +13,9 @@ from typing import Final
 from skerry.abi import linux, sockets
 from skerry.unix.errors import LinuxError
 from skerry.unix.net.inet import InetSocket
-from skerry.unix.net.interfaces import MTU
+from skerry.unix.net.interfaces import MTU, NAME_SIZE, find, interfaces
 from skerry.unix.net.local import LocalSocket
+from skerry.unix.net.optionrules import RULES, switch
 from skerry.unix.net.socket import BUFFER, Socket
 from skerry.unix.net.udp import UdpSocket
 
@@ -48,6 +49,12 @@ _OF_DATAGRAMS: Final = {
     sockets.IP_MULTICAST_IF: linux.EINVAL,
     sockets.IP_MULTICAST_TTL: linux.EINVAL,
 }
+_OTHERS_ALONE: Final = {  # options that mean nothing to these families, and say so
+    linux.SO_PASSCRED: (sockets.AF_INET, sockets.AF_INET6),
+    sockets.SO_PASSSEC: (sockets.AF_INET, sockets.AF_INET6),
+    linux.SO_REUSEPORT: (linux.AF_UNIX,),
+}
+_UNCONNECTED_SEGMENT: Final = 536  # TCP_MSS_DEFAULT
 _CONGESTION: Final = b"cubic"
 _INFO_SIZE: Final = 104  # bytes of struct tcp_info that are told
 
@@ -56,6 +63,8 @@ _INITIAL: Final = {  # (level, option): the value while nobody has set another
     (_SOL, sockets.SO_PRIORITY): 0,
     (_SOL, sockets.SO_MARK): 0,
     (_SOL, sockets.SO_RCVLOWAT): 1,
+    (_SOL, sockets.SO_BUSY_POLL): 0,
+    (_SOL, sockets.SO_MAX_PACING_RATE): -1,
     (_IP, sockets.IP_TOS): 0,
     (_IP, sockets.IP_TTL): 64,
     (_IP, sockets.IP_PKTINFO): 0,
@@ -64,6 +73,7 @@ _INITIAL: Final = {  # (level, option): the value while nobody has set another
     (_IP, sockets.IP_RECVTTL): 0,
     (_IP, sockets.IP_RECVTOS): 0,
     (_IP, sockets.IP_FREEBIND): 0,
+    (_IP, sockets.IP_MINTTL): 0,
     (_IP, sockets.IP_BIND_ADDRESS_NO_PORT): 0,
     (_IP, sockets.IP_MULTICAST_TTL): 1,
     (_IP, sockets.IP_MULTICAST_LOOP): 1,
@@ -111,7 +121,7 @@ def _has_level(socket: Socket, level: int) -> bool:
 def get(socket: Socket, level: int, option: int) -> bytes:
     """The value of an option, as getsockopt writes it. Raises EOPNOTSUPP (no such level), ENOPROTOOPT, ENOTCONN."""
     if not _has_level(socket, level):
-        raise LinuxError(linux.EOPNOTSUPP)
+        raise LinuxError(linux.EOPNOTSUPP if socket.family in (linux.AF_UNIX, sockets.AF_INET) else linux.ENOPROTOOPT)
     if level == _SOL:
         data = _get_general(socket, option)
         if data is not None:
@@ -123,6 +133,12 @@ def get(socket: Socket, level: int, option: int) -> bytes:
         return bytes((state,)).ljust(_INFO_SIZE, b"\0")
     if isinstance(socket, UdpSocket) and (data := socket.memberships.get(level, option)) is not None:
         return data
+    if (level, option) in ((_IP, sockets.IP_MTU), (_IP6, sockets.IPV6_MTU)):
+        if not isinstance(socket, InetSocket) or not socket.connected:
+            raise LinuxError(linux.ENOTCONN)
+        return struct.pack("<i", socket.mtu())
+    if (level, option) == (_TCP, sockets.TCP_MAXSEG) and not socket.connected and not socket.options.get((level, option)):
+        return struct.pack("<i", _UNCONNECTED_SEGMENT)
     initial = _INITIAL.get((level, option))
     if initial is None:
         raise LinuxError(linux.ENOPROTOOPT)
@@ -139,10 +155,20 @@ def _get_general(socket: Socket, option: int) -> bytes | None:
         linux.SO_SNDBUF: socket.send_buffer,
         linux.SO_RCVBUF: socket.receive_buffer,
         sockets.SO_SNDLOWAT: 1,
-        sockets.SO_INCOMING_CPU: 0,
+        sockets.SO_INCOMING_CPU: -1,
     }
     if option in numbers:
         return struct.pack("<i", numbers[option])
+    if option in _OTHERS_ALONE and socket.family in _OTHERS_ALONE[option]:
+        raise LinuxError(linux.EOPNOTSUPP)
+    if option == sockets.SO_COOKIE:
+        return struct.pack("<Q", socket.inode.ino)
+    if option == sockets.SO_PEERNAME:
+        return socket.peer_address()
+    if option == sockets.SO_BINDTODEVICE:
+        return socket.interface + b"\0" if socket.interface else b""
+    if option == sockets.SO_BINDTOIFINDEX:
+        return struct.pack("<i", find(socket.system.network, socket.interface).number if socket.interface else 0)
     if option == linux.SO_ERROR:
         return struct.pack("<i", socket.take_error())
     if option == linux.SO_LINGER:
@@ -167,7 +193,11 @@ def put(socket: Socket, level: int, option: int, data: bytes) -> None:
         return
     if level == _IP and socket.kind == linux.SOCK_STREAM and option in _OF_DATAGRAMS:
         raise LinuxError(_OF_DATAGRAMS[option])
-    if level == _IP and data and len(data) < 4:
+    if level == _SOL and option == sockets.SO_BINDTODEVICE:
+        name = data[:NAME_SIZE].split(b"\0", 1)[0]
+        socket.interface = find(socket.system.network, name).name if name else b""
+        return
+    if level == _IP and len(data) < 4 and (level, option) in _INITIAL:
         data = data[:1].ljust(4, b"\0")  # ip(7): a byte will do
     if len(data) < 4:
         raise LinuxError(linux.EINVAL)
@@ -176,20 +206,24 @@ def put(socket: Socket, level: int, option: int, data: bytes) -> None:
         return
     if (level, option) not in _INITIAL:
         raise LinuxError(linux.ENOPROTOOPT)
-    if (level, option) == (_IP, sockets.IP_MULTICAST_TTL):
-        value = 1 if value == -1 else value
-        if not 0 <= value <= 0xFF:
-            raise LinuxError(linux.EINVAL)
     if (level, option) == (_IP6, sockets.IPV6_V6ONLY) and isinstance(socket, InetSocket) and socket.local is not None:
         raise LinuxError(linux.EINVAL)
-    switch = (level == _SOL and option in _SWITCHES) or (level, option) in ((_TCP, sockets.TCP_NODELAY), (_IP6, sockets.IPV6_V6ONLY))
-    socket.options[level, option] = int(bool(value)) if switch else value
+    rule = switch if level == _SOL and option in _SWITCHES else RULES.get((level, option))
+    socket.options[level, option] = value if rule is None else rule(value)
     if isinstance(socket, InetSocket):
         socket.set_outside(level, option, socket.options[level, option])
 
 
 def _put_general(socket: Socket, option: int, value: int, data: bytes) -> bool:
     """Set an option of level SOL_SOCKET that is no mere number; whether it is one."""
+    if option in _OTHERS_ALONE and socket.family in _OTHERS_ALONE[option] and (value or option != linux.SO_REUSEPORT):
+        raise LinuxError(linux.EOPNOTSUPP)
+    if option == sockets.SO_BINDTOIFINDEX:
+        found = [each for each in interfaces(socket.system.network) if each.number == value]
+        if value and not found:
+            raise LinuxError(linux.ENODEV)
+        socket.interface = found[0].name if found else b""
+        return True
     if option in (linux.SO_TYPE, linux.SO_PROTOCOL, linux.SO_DOMAIN, linux.SO_ERROR, linux.SO_ACCEPTCONN, linux.SO_PEERCRED):
         raise LinuxError(linux.ENOPROTOOPT)
     if option in _SMALLEST:

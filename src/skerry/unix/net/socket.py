@@ -57,6 +57,7 @@ class Socket(OpenFile):
         self.linger: tuple[int, int] = (0, 0)  # on, seconds
         self.options: dict[tuple[int, int], int] = {}  # (level, option): what was set
         self.passes_credentials = False
+        self.interface = b""  # the interface that it is bound to
         self.last_sender: PeerCredentials = (creator.pid, who.euid, who.egid)
 
     def take_error(self) -> int:

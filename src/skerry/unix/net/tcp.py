@@ -97,7 +97,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
 
     def _begin(self, to: Endpoint) -> None:
         network = self.system.network
-        where = network.route(to)
+        where = self.route(to)
         try:
             self.bind_automatically()
         except LinuxError:

@@ -62,7 +62,7 @@ class UdpSocket(InetSocket):
     def connect(self, to: Endpoint, waits: bool) -> bool:
         """Send to ``to`` from now on, and take from nobody else. Raises ENETUNREACH, EAGAIN."""
         group = self._is_group(to.host)
-        where = to if group else self.system.network.route(to)
+        where = to if group else self.route(to)
         self.bind_automatically()
         self._leave()
         out = self._way_out(where) if not group else None
@@ -123,7 +123,7 @@ class UdpSocket(InetSocket):
             self.bind_automatically()
             self._send_to_group(data, where)
             return len(data)
-        where = self.system.network.route(where)
+        where = self.route(where)
         self.bind_automatically()
         out = self._way_out(where)
         if out is not None:

@@ -59,7 +59,7 @@ def sys_socket(thread: Thread, family: int, kind: int, protocol: int) -> int:
 
 
 def _make(thread: Thread, family: int, kind: int, protocol: int, flags: int) -> Socket:
-    """Raises EAFNOSUPPORT, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM (raw sockets)."""
+    """Raises EAFNOSUPPORT, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM (raw sockets and packets), EACCES (ICMP)."""
     process = thread.process
     system = process.system
     if kind > 10:
@@ -79,7 +79,9 @@ def _make(thread: Thread, family: int, kind: int, protocol: int, flags: int) -> 
             return UdpSocket(system, process, flags, family)
         if kind == linux.SOCK_DGRAM and protocol == sockets.IPPROTO_UDPLITE:
             return UdpSocket(system, process, flags, family, protocol)
-        if kind == linux.SOCK_DGRAM and protocol == sockets.IPPROTO_ICMP:
+        if kind == sockets.SOCK_PACKET:
+            raise LinuxError(linux.EPERM)
+        if kind == linux.SOCK_DGRAM and protocol == (sockets.IPPROTO_ICMP if family == sockets.AF_INET else sockets.IPPROTO_ICMPV6):
             raise LinuxError(linux.EACCES)
         if kind == sockets.SOCK_RAW:
             raise LinuxError(linux.EPERM if protocol else linux.EPROTONOSUPPORT)
@@ -91,7 +93,7 @@ def _make(thread: Thread, family: int, kind: int, protocol: int, flags: int) -> 
         if protocol:
             raise LinuxError(linux.EPROTONOSUPPORT)
         return NetlinkSocket(system, process, kind, flags)
-    raise LinuxError(linux.EAFNOSUPPORT)
+    raise LinuxError(linux.EPERM if family == sockets.AF_PACKET else linux.EAFNOSUPPORT)
 
 
 def sys_socketpair(thread: Thread, family: int, kind: int, protocol: int, address: int) -> int:
