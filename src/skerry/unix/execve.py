@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 STACK_TOP: Final = 0x7FEF_FFFF_F000
 PIE_BASE: Final = 0x5555_5555_4000
 STACK_LIMIT: Final = 8 << 20
-ARGUMENT_LIMIT: Final = 2 << 20
+LEAST_STACK: Final = 2 << 20  # that is mapped, whatever the limit
+LEAST_ARGUMENTS: Final = 128 << 10  # bytes of arguments and environment that may always be given, and the most
+MOST_ARGUMENTS: Final = 6 << 20
 SCRIPT_DEPTH: Final = 5
 WORD: Final = (1 << 64) - 1
 HEAD: Final = 4096  # bytes of a file that are looked at
@@ -103,6 +105,12 @@ def _find(thread: Thread, path: bytes, start: Inode, follow: bool) -> tuple[Inod
     return name.inode, full_path(name, process.place.root)
 
 
+def argument_limit(process: Process) -> int:
+    """Bytes that arguments, environment and the pointers to them may take: a quarter of the stack."""
+    limit = process.limits.get(linux.RLIMIT_STACK, (STACK_LIMIT, 0))[0]
+    return max(LEAST_ARGUMENTS, min(limit // 4, MOST_ARGUMENTS))
+
+
 def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
     """Replace the thread's program. Whatever can be refused was refused before: an error from here on kills the process."""
     process = thread.process
@@ -135,9 +143,10 @@ def execute(thread: Thread, program: Program, environment: list[bytes]) -> None:
         interpreter_base = memory.free_range(page_up(size)) if program.interpreter_image.kind == elf.ET_DYN else 0
         entry = _load(memory, program.interpreter, program.interpreter_image, interpreter_base, program.interpreter_path).entry
     limit = process.limits.get(linux.RLIMIT_STACK, (STACK_LIMIT, 0))[0]
-    size = page_up(max(min(limit, 64 << 20), ARGUMENT_LIMIT))
+    size = page_up(max(min(limit, 64 << 20), LEAST_STACK))
     memory.map(STACK_TOP - size, size, linux.PROT_READ | linux.PROT_WRITE, False, None, 0, b"[stack]")
     stack = _write_stack(process, memory, program, environment, main, interpreter_base)
+    process.dumpable = 1
     user.set_registers(bytes(8 * reg.COUNT))
     user.set(reg.RIP, entry)
     user.set(reg.RSP, stack)
@@ -230,8 +239,6 @@ def _write_stack(process: Process, memory: Memory, program: Program, environment
     words += (linux.AT_NULL, 0)
     process.auxiliary = struct.pack(f"<{len(words) - first}Q", *words[first:])
     stack = (strings_at - 8 * len(words)) & ~15
-    if STACK_TOP - stack > ARGUMENT_LIMIT:
-        raise LinuxError(linux.E2BIG)
     memory.write(stack, struct.pack(f"<{len(words)}Q", *words))
     memory.write(strings_at, bytes(strings))
     return stack

@@ -51,6 +51,12 @@ def _check(who: Credentials, capability: int, wanted: tuple[int, ...], have: tup
         raise LinuxError(linux.EPERM)
 
 
+def _becomes_another(thread: Thread) -> None:
+    """An effective id has changed: nobody may look into the process until it executes, and its parent's death tells it nothing."""
+    thread.process.dumpable = 0
+    thread.process.death_signal = 0
+
+
 def sys_setresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
     who = thread.process.credentials
     wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
@@ -60,6 +66,8 @@ def sys_setresuid(thread: Thread, real: int, effective: int, saved: int) -> int:
     who.euid = who.fsuid = who.euid if wanted[1] == UNCHANGED else wanted[1]
     who.suid = who.suid if wanted[2] == UNCHANGED else wanted[2]
     who.capabilities = who.capabilities.after_ids(before, (who.uid, who.euid, who.suid), who.keep_capabilities)
+    if who.euid != before[1]:
+        _becomes_another(thread)
     return 0
 
 
@@ -68,7 +76,10 @@ def sys_setresgid(thread: Thread, real: int, effective: int, saved: int) -> int:
     wanted = (real & UNCHANGED, effective & UNCHANGED, saved & UNCHANGED)
     _check(who, CAP_SETGID, wanted, (who.gid, who.egid, who.sgid))
     who.gid = who.gid if wanted[0] == UNCHANGED else wanted[0]
+    before = who.egid
     who.egid = who.fsgid = who.egid if wanted[1] == UNCHANGED else wanted[1]
+    if who.egid != before:
+        _becomes_another(thread)
     who.sgid = who.sgid if wanted[2] == UNCHANGED else wanted[2]
     return 0
 
@@ -97,6 +108,8 @@ def sys_setreuid(thread: Thread, real: int, effective: int) -> int:
     who.euid = who.fsuid = who.euid if effective == UNCHANGED else effective
     who.suid = who.euid if changed else who.suid
     who.capabilities = who.capabilities.after_ids(before, (who.uid, who.euid, who.suid), who.keep_capabilities)
+    if who.euid != before[1]:
+        _becomes_another(thread)
     return 0
 
 
@@ -108,7 +121,10 @@ def sys_setregid(thread: Thread, real: int, effective: int) -> int:
     _check(who, CAP_SETGID, (effective,), (who.gid, who.egid, who.sgid))
     changed = real != UNCHANGED or effective not in (UNCHANGED, who.gid)
     who.gid = who.gid if real == UNCHANGED else real
+    before = who.egid
     who.egid = who.fsgid = who.egid if effective == UNCHANGED else effective
+    if who.egid != before:
+        _becomes_another(thread)
     who.sgid = who.egid if changed else who.sgid
     return 0
 
@@ -120,6 +136,8 @@ def sys_setfsuid(thread: Thread, uid: int) -> int:
     if uid != UNCHANGED and (who.has(CAP_SETUID) or uid in (who.uid, who.euid, who.suid, who.fsuid)):
         who.fsuid = uid
         who.capabilities = who.capabilities.after_file_id(before, uid)
+    if who.fsuid != before:
+        _becomes_another(thread)
     return before
 
 
@@ -129,6 +147,8 @@ def sys_setfsgid(thread: Thread, gid: int) -> int:
     gid &= UNCHANGED
     if gid != UNCHANGED and (who.has(CAP_SETGID) or gid in (who.gid, who.egid, who.sgid, who.fsgid)):
         who.fsgid = gid
+    if who.fsgid != before:
+        _becomes_another(thread)
     return before
 
 

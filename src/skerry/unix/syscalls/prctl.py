@@ -24,6 +24,10 @@ NAME_SIZE: Final = 16
 TIMER_SLACK: Final = 50_000  # ns
 VMA_NAME_MAX: Final = 80
 _SECURE_BITS: Final = 0xFF
+_PR_GET_TIMING: Final = 13
+_PR_SET_TIMING: Final = 14
+_PR_PERF_EVENTS_DISABLE: Final = 31
+_PR_PERF_EVENTS_ENABLE: Final = 32
 
 
 def _set_name(thread: Thread, address: int) -> int:
@@ -108,6 +112,24 @@ def _get_timer_slack(thread: Thread, _: int) -> int:
     return thread.timer_slack
 
 
+def _set_time_stamp_counter(thread: Thread, value: int) -> int:
+    """It can be read, and that cannot be taken away."""
+    if value != 1:  # PR_TSC_ENABLE
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
+def _get_tid_address(thread: Thread, address: int) -> int:
+    thread.process.memory.write(address, struct.pack("<Q", thread.clear_child_tid))
+    return 0
+
+
+def _set_timing(thread: Thread, value: int) -> int:
+    if value:  # PR_TIMING_TIMESTAMP
+        raise LinuxError(linux.EINVAL)
+    return 0
+
+
 def _get_time_stamp_counter(thread: Thread, address: int) -> int:
     return _store(thread, address, 1)  # PR_TSC_ENABLE
 
@@ -134,6 +156,12 @@ _ONE: Final[dict[int, Callable[[Thread, int], int]]] = {  # options that look at
     linux.PR_SET_TIMERSLACK: _set_timer_slack,
     linux.PR_GET_TIMERSLACK: _get_timer_slack,
     linux.PR_GET_TSC: _get_time_stamp_counter,
+    linux.PR_SET_TSC: _set_time_stamp_counter,
+    linux.PR_GET_TID_ADDRESS: _get_tid_address,
+    _PR_GET_TIMING: _nothing,  # PR_TIMING_STATISTICAL
+    _PR_SET_TIMING: _set_timing,
+    _PR_PERF_EVENTS_DISABLE: _nothing,  # there are none
+    _PR_PERF_EVENTS_ENABLE: _nothing,
     linux.PR_GET_SECCOMP: seccomp.get_mode,
     linux.PR_SET_PTRACER: _nothing,  # who may, may: there is no Yama
 }

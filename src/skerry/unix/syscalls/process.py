@@ -10,7 +10,7 @@ from skerry.abi import linux
 from skerry.unix import accounting, lifecycle, pidfd, ptrace, signals
 from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
-from skerry.unix.execve import ARGUMENT_LIMIT, Program, execute
+from skerry.unix.execve import Program, argument_limit, execute
 from skerry.unix.inode import Inode
 from skerry.unix.memory import PAGE
 from skerry.unix.process import INIT, Process, Thread
@@ -67,6 +67,8 @@ def sys_clone3(thread: Thread, address: int, size: int) -> int | None:
         raise LinuxError(linux.EINVAL)
     if flags & (linux.CLONE_THREAD | linux.CLONE_PARENT) and exit_signal:
         raise LinuxError(linux.EINVAL)
+    if flags & linux.CLONE_PIDFD and flags & linux.CLONE_PARENT_SETTID and pidfd == parent_tid:
+        raise LinuxError(linux.EINVAL)
     _refuse(flags)
     if tids:  # to choose one's pid
         raise LinuxError(linux.EPERM)
@@ -80,6 +82,10 @@ def _refuse(flags: int) -> None:
     if flags & linux.CLONE_PIDFD and flags & linux.CLONE_THREAD:
         raise LinuxError(linux.EINVAL)
     if flags & linux.CLONE_CLEAR_SIGHAND and flags & linux.CLONE_SIGHAND:
+        raise LinuxError(linux.EINVAL)
+    if flags & linux.CLONE_FS and flags & (linux.CLONE_NEWNS | linux.CLONE_NEWUSER):
+        raise LinuxError(linux.EINVAL)
+    if flags & linux.CLONE_THREAD and flags & (linux.CLONE_NEWUSER | linux.CLONE_NEWPID):
         raise LinuxError(linux.EINVAL)
     if flags & (
         linux.CLONE_NEWNS
@@ -101,9 +107,10 @@ def sys_execveat(thread: Thread, directory: int, path: int, arguments: int, envi
     process = thread.process
     memory = process.memory
     name = memory.read_path(path)
-    argv = memory.read_strings(arguments, ARGUMENT_LIMIT)
-    envp = memory.read_strings(environment, ARGUMENT_LIMIT)
-    if sum(map(len, argv)) + sum(map(len, envp)) + 9 * (len(argv) + len(envp)) > ARGUMENT_LIMIT - 65536:
+    limit = argument_limit(process)
+    argv = memory.read_strings(arguments, limit)
+    envp = memory.read_strings(environment, limit)
+    if sum(map(len, argv)) + sum(map(len, envp)) + 9 * (len(argv) + len(envp)) > limit:
         raise LinuxError(linux.E2BIG)
     start: Inode = process.place.cwd
     if directory & 0xFFFFFFFF != AT_FDCWD_WORD:

@@ -14,6 +14,7 @@ from skerry.unix.arguments import c_int
 from skerry.unix.errors import LinuxError
 from skerry.unix.futex import deadline_of
 from skerry.unix.process import INIT
+from skerry.unix.syscalls.system import limit_of
 
 if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
@@ -163,6 +164,14 @@ def sys_tkill(thread: Thread, tid: int, signo: int) -> Result:
     return 0
 
 
+def _require_room(target: Process, signo: int) -> None:
+    """A signal that is kept each time is to be sent. Raises EAGAIN beyond RLIMIT_SIGPENDING, which holds for each process here."""
+    if signo >= signals.REALTIME:
+        kept = len(target.pending) + sum(len(thread.pending) for thread in target.threads.values())
+        if kept >= min(limit_of(target, linux.RLIMIT_SIGPENDING)[0], signals.QUEUE_LIMIT):
+            raise LinuxError(linux.EAGAIN)
+
+
 def sys_rt_sigqueueinfo(thread: Thread, pid: int, signo: int, address: int) -> Result:
     target = thread.process.system.processes.get(c_int(pid))
     if target is None:
@@ -173,8 +182,7 @@ def sys_rt_sigqueueinfo(thread: Thread, pid: int, signo: int, address: int) -> R
         raise LinuxError(linux.EPERM)
     if not may_signal(thread.process, target):
         raise LinuxError(linux.EPERM)
-    if signo >= signals.REALTIME and len(target.pending) >= signals.QUEUE_LIMIT:
-        raise LinuxError(linux.EAGAIN)
+    _require_room(target, signo)
     signals.send(target, signals.SignalInfo(_valid(signo), code, data[16:]))
     return 0
 
@@ -188,8 +196,7 @@ def sys_rt_tgsigqueueinfo(thread: Thread, pid: int, tid: int, signo: int, addres
         raise LinuxError(linux.EPERM)
     target = _find_thread(thread, tid, pid)
     signo = _valid(signo)
-    if signo >= signals.REALTIME and len(target.pending) >= signals.QUEUE_LIMIT:
-        raise LinuxError(linux.EAGAIN)
+    _require_room(target.process, signo)
     signals.send_to_thread(target, signals.SignalInfo(signo, code, data[16:]))
     return 0
 
