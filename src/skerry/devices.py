@@ -60,7 +60,13 @@ class OwnLayer:
     def __init__(self, options: Options, owners: Owners) -> None:
         """Raises UserError, OSError."""
         layer = Layer.open("--upper", options.upper, options.root)
-        layer.note_owners(owners)
+        try:
+            for bind in options.binds:
+                layer.require_apart(bind)
+            layer.note_owners(owners)
+        except (UserError, OSError):
+            layer.close()
+            raise
         self.path_below = layer.path_below(options.root)
         self.upper = layer.part("upper", owners)
         self.work = layer.part("work", owners)

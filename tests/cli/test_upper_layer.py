@@ -306,6 +306,35 @@ def test_the_layer_is_not_seen_inside(skerry: Run, root: Path) -> None:
     assert result.returncode == 0
 
 
+def test_programs_cannot_be_given_the_layer_itself(skerry: Run, root: Path) -> None:
+    for source in (root.parent, root.parent / "layer", root.parent / "layer/upper/.."):
+        (root.parent / "layer").mkdir(exist_ok=True)
+        result = skerry("run", "--root", "root", "--upper", "layer", "--bind", f"{source}:/mnt:rw", "/bin/sh", "-c", "echo ran")
+        assert (result.returncode, result.stdout) == (125, "")
+        assert result.stderr.startswith("skerry: --upper layer: it lies in ")
+    inside(skerry, "ls /mnt/layer", "--bind", f"{root.parent}:/mnt:ro")
+
+
+def test_links_in_the_layer_lead_nowhere_outside(skerry: Run, root: Path) -> None:
+    """Directories that become links and back, with absolute and climbing targets, while files are made through them."""
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    script = f"""
+        i=0; while [ $i -lt 30 ]; do
+          for target in {outside} ../../../outside ../../../../../../../..{outside}; do
+            mkdir -p /d; echo x > /d/f$i; mv /d /e; ln -s $target /d
+            echo y > /d/g$i || true; rm -f /d/mine; mkdir -p /d/h || true; chmod 777 /d/. || true; cp /etc/a /d/copied || true
+            rm /d; mv /e /d; rm -r /d
+          done; i=$((i+1)); done 2>/dev/null
+        ls {outside} 2>/dev/null || echo nothing"""
+    assert inside(skerry, script).stdout == "nothing\n"
+    assert [path.name for path in outside.iterdir()] == ["mine"]
+    assert stat.S_IMODE(outside.stat().st_mode) != 0o777
+    assert skerry("commit", "layer").returncode == 0
+    assert [path.name for path in outside.iterdir()] == ["mine"]
+
+
 def test_disk_counts_what_the_layer_keeps(skerry: Run, root: Path) -> None:
     inside(skerry, "i=0; while [ $i -lt 10 ]; do cat /bin/busybox > /f$i; i=$((i+1)); done", "--disk", "64M")
     size = (root / "bin/busybox").stat().st_size

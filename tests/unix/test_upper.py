@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,3 +240,51 @@ def test_directory_of_the_root_is_not_renamed(tmp_path: Path, root: Path) -> Non
     assert kept.program.call("mkdir", b"/f", 0o700) == 0
     assert kept.program.call("rename", b"/f", b"/g") == 0
     kept.end()
+
+
+def test_what_is_gone_is_not_held(tmp_path: Path, root: Path) -> None:
+    """Files and directories that come and go leave no descriptors of the host behind."""
+    kept = Kept(tmp_path / "layer", root)
+    program = kept.program
+
+    def once() -> None:
+        assert program.call("mkdir", b"/x", 0o700) == 0
+        assert write(program, b"/x/f", b"f") == 1
+        assert program.call("mkdir", b"/y", 0o700) == 0
+        fd = program.call("open", b"/x/f", linux.O_RDWR, 0)
+        assert program.call("unlink", b"/x/f") == 0
+        assert program.call("write", fd, program.poke(b"1234"), 4) == 4
+        assert program.call("close", fd) == 0
+        assert program.call("rename", b"/x", b"/y") == 0
+        assert program.call("rmdir", b"/y") == 0
+        assert write(program, b"/a", b"a") == 1
+        assert program.call("unlink", b"/a") == 0
+
+    once()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        once()
+    assert len(os.listdir("/proc/self/fd")) <= before
+    kept.end()
+
+
+def test_tree_that_is_deeper_than_a_stack(tmp_path: Path, root: Path) -> None:
+    """Programs may make one by going down as they make it."""
+    kept = Kept(tmp_path / "layer", root)
+    for _ in range(1500):
+        assert kept.program.call("mkdir", b"x", 0o700) == 0
+        assert kept.program.call("chdir", b"x") == 0
+    kept.fs.directories.clear()
+    assert write(kept.program, b"f", b"deep") == 4
+    kept.end()
+    kept = Kept(tmp_path / "layer", root)
+    for _ in range(1500):
+        assert kept.program.call("chdir", b"x") == 0
+    assert kept.program.call("access", b"f", 0) == 0
+    kept.end()
+    remove_deep(tmp_path / "layer/upper/x")
+
+
+def remove_deep(top: Path) -> None:
+    """rmtree, which has a stack."""
+    subprocess.run(["rm", "-rf", top], check=True)

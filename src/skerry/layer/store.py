@@ -21,7 +21,7 @@ from typing import Final, Self
 from skerry.machine import libc
 from skerry.machine.layernode import OPAQUE, LayerNode
 from skerry.machine.owners import AS_THEY_ARE, Owners
-from skerry.options import UserError
+from skerry.options import Bind, UserError, Writes
 
 FORMAT: Final = 1
 _DESCRIPTION: Final = "skerry.json"
@@ -82,6 +82,12 @@ class Layer:
         """Where the layer lies within ``root``, relative to it; b"" if it does not."""
         here, there = os.path.realpath(os.fsencode(self.text)), os.path.realpath(root).rstrip(b"/") + b"/"
         return here[len(there) :] if here.startswith(there) else b""
+
+    def require_apart(self, bind: Bind) -> None:
+        """Raises UserError if programs could write the layer itself through ``bind``."""
+        here, there = os.path.realpath(os.fsencode(self.text)), os.path.realpath(bind.source)
+        if bind.writes is Writes.THROUGH and (here + b"/").startswith(there.rstrip(b"/") + b"/"):
+            raise self.error(f"it lies in {os.fsdecode(bind.source)}, which --bind lets programs write", "give a directory elsewhere")
 
     def close(self) -> None:
         """Let others use it."""

@@ -45,7 +45,7 @@ class UpperFileSystem(CowFileSystem):
         self.upper = upper
         self.work = work
         self.directories: dict[UpperDirectory, LayerNode] = {}  # open ones, least recently used first
-        self.changed: set[Kept] = set()  # whose times the layer may have a little wrong
+        self.changed: dict[Kept, None] = {}  # whose times the layer may have a little wrong; mostly parents first, which is quick
         self._last_temporary = 0
 
     def root(self) -> UpperDirectory:
@@ -117,8 +117,9 @@ class UpperFileSystem(CowFileSystem):
 
     def write_times(self) -> None:
         """Give what was changed the times that programs have seen. Raises LinuxError."""
-        while self.changed:
-            self.changed.pop().write_times()
+        changed, self.changed = self.changed, {}
+        for inode in changed:
+            inode.write_times()
 
     def sync(self) -> None:
         self.write_times()
@@ -365,7 +366,8 @@ class UpperFile(Kept, CowFile):
 
     def _written(self, now: int) -> None:
         self.mtime = self.ctime = now
-        self.fs.changed.add(self)
+        if self.names:
+            self.fs.changed[self] = None
 
     def writable_memory_object(self) -> MemoryObject:
         self._copy_up(self.size)
@@ -374,9 +376,15 @@ class UpperFile(Kept, CowFile):
     def is_replaced_later(self, memory: Memory) -> bool:
         return not self.in_upper and super().is_replaced_later(memory)
 
+    def note_mapped_write(self, wait: bool) -> None:
+        super().note_mapped_write(wait)
+        self._written(self.mtime)
+        if wait:
+            self.sync()
+
     def sync(self) -> None:
         if self.in_upper:
-            self.fs.changed.discard(self)
+            self.fs.changed.pop(self, None)
             self.write_times()
             self._host_file().sync()
 

@@ -109,31 +109,44 @@ class UpperDirectory(Kept, CowDirectory):
     # The layer's directory
     def node(self) -> LayerNode:
         fs = self.fs
-        node = fs.directories.pop(self, None)
-        if node is None:
-            self.copy_up()
-            node = self.kept_node()
+        node = fs.directories.pop(self, None) or self._reached()
         fs.directories[self] = node
         if len(fs.directories) > OPEN_DIRECTORIES:
             fs.directories.pop(next(iter(fs.directories)))
         return node
 
-    def kept_node(self) -> LayerNode:
+    def _reached(self) -> LayerNode:
+        """The node, from the nearest one above that is known: programs may make trees deeper than a stack."""
+        missing: list[UpperDirectory] = []
+        here = self
+        while (node := here._known()) is None:
+            missing.append(here)
+            assert isinstance(here.parent, UpperDirectory)
+            here = here.parent
+        for directory in reversed(missing):
+            if not directory.in_upper:
+                directory._copy_into(here, node)
+            node = node.lookup(directory.name)
+            here = directory
+        return node
+
+    def _known(self) -> LayerNode | None:
         if self._held is not None:
             return self._held
-        if self.parent is self:
-            return self.fs.upper
-        assert isinstance(self.parent, UpperDirectory)
-        return self.parent.node().lookup(self.name)
+        return self.fs.upper if self.parent is self else self.fs.directories.get(self)
+
+    def kept_node(self) -> LayerNode:
+        return self._held or self.node()
 
     def copy_up(self) -> None:
-        if self.in_upper or self.parent is self:
-            return
+        if not self.in_upper and self.parent is not self:
+            self.node()
+
+    def _copy_into(self, parent: UpperDirectory, place: LayerNode) -> None:
+        """Have the layer keep it, in its parent's ``place``."""
         if self.nlink == 0:
             raise LinuxError(linux.ENOENT)
         fs = self.fs
-        assert isinstance(self.parent, UpperDirectory)
-        place = self.parent.node()
         temporary = fs.temporary()
         node = fs.work.make_directory(temporary, self.mode & 0o7777, self.uid, self.gid)
         if self.below is not None:
@@ -144,16 +157,16 @@ class UpperDirectory(Kept, CowDirectory):
         fs.work.rename(temporary, place, self.name, 0)
         self.in_upper = True
         self._kept = {}
-        self.parent.now_keeps(self.name)
+        parent.now_keeps(self.name)
 
     def now_keeps(self, name: bytes, what: bool = True) -> None:
         """The layer has a name here, or a whiteout."""
         self._names()[name] = what
-        self.fs.changed.add(self)
+        self.fs.changed[self] = None
 
     def _forgets(self, name: bytes) -> None:
         self._names().pop(name, None)
-        self.fs.changed.add(self)
+        self.fs.changed[self] = None
 
     # Making
     def _new_child(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int) -> Inode:
@@ -204,7 +217,7 @@ class UpperDirectory(Kept, CowDirectory):
         if not isinstance(child, Directory):
             child.placed(self, name)
         self.now_keeps(name)
-        self.fs.changed.add(child)
+        self.fs.changed[child] = None
 
     def _store(self, child: Inode) -> None:
         storage = self.fs.storage
@@ -278,13 +291,18 @@ class UpperDirectory(Kept, CowDirectory):
             raise LinuxError(linux.ENOTEMPTY)
         child.hold()
         self._wipe(name, True)
-        self.fs.directories.pop(child, None)
+        self._forget(child)
         return super()._rmdir(name, now)
+
+    def _forget(self, child: UpperDirectory) -> None:
+        """The file system has no use for it any more."""
+        self.fs.directories.pop(child, None)
+        self.fs.changed.pop(child, None)
 
     def _gone(self, name: bytes, child: Kept) -> None:
         child.unplaced(self, name)
         if child.nlink <= 1:
-            self.fs.changed.discard(child)
+            self.fs.changed.pop(child, None)
             if child.shared_as is not None:
                 self.fs.hard_links.pop(child.shared_as, None)  # the number may get another owner
 
@@ -341,7 +359,7 @@ class UpperDirectory(Kept, CowDirectory):
         _follow(child, self, name, to, new_name)
         if exchange and isinstance(old, Kept):
             _follow(old, to, new_name, self, name)
-        self.fs.changed.update((self, to))
+        self.fs.changed |= {self: None, to: None}
         super().rename(name, to, new_name, now, exchange)
 
     def _move(self, name: bytes, child: Kept, to: UpperDirectory, new_name: bytes, old: Inode | None) -> None:
@@ -364,7 +382,7 @@ class UpperDirectory(Kept, CowDirectory):
             self._forgets(name)
         to.now_keeps(new_name)
         if isinstance(old, UpperDirectory):
-            self.fs.directories.pop(old, None)
+            self._forget(old)
 
     def _displace(self, name: bytes, child: Inode, now: int) -> None:
         """The layer has it replaced already."""
