@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -385,3 +387,17 @@ def test_random_calls_leave_memory_as_the_model_says(machine: Machine) -> None:
     Here.machine = machine
     many = settings(max_examples=200, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Here, settings=many)
+
+
+def test_task_that_ends_is_freed_at_once(guests: Guests) -> None:
+    """No cycle of references keeps it: a system that forks all the time would grow until the garbage collector came."""
+    task = guests.task()[0]
+    guests.tasks.remove(task)
+    gc.disable()
+    try:
+        seen = weakref.ref(task.map)
+        task.terminate()
+        del task
+        assert seen() is None
+    finally:
+        gc.enable()

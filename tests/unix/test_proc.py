@@ -129,3 +129,17 @@ def test_system_v_objects_are_listed(program: Program) -> None:
     assert read(program, b"/proc/sysvipc/shm").splitlines()[1].split()[:4] == [b"7", b"0", b"640", b"5000"]
     assert read(program, b"/proc/sysvipc/sem").splitlines()[1].split()[:4] == [b"8", b"0", b"600", b"3"]
     assert read(program, b"/proc/sysvipc/msg").splitlines()[1].split()[:3] == [b"9", b"0", b"600"]
+
+
+def test_own_directory_lies_in_proc(program: Program) -> None:
+    """/proc/self is a link to a directory that has a place, where .. leads out of."""
+    pid = program.thread.process.pid
+    for path, place in (
+        (b"/proc/self", b"/proc/%d" % pid),
+        (b"/proc/thread-self", b"/proc/%d/task/%d" % (pid, pid)),
+        (b"..", b"/proc/%d/task" % pid),
+    ):
+        assert program.call("chdir", path) == 0
+        room = program.room(100)
+        length = program.call("getcwd", room, 100)
+        assert program.peek(room, length) == place + b"\0"

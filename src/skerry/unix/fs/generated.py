@@ -87,15 +87,19 @@ class GeneratedDirectory(Directory):
         self._make = make
 
     def lookup(self, name: bytes) -> Inode:
-        child = self._make(name)
+        child = self._child(name)
         if child is None:
             raise LinuxError(linux.ENOENT)
+        return child
+
+    def _child(self, name: bytes) -> Inode | None:
+        child = self._make(name)
         if isinstance(child, Directory):
             child.parent, child.name = self, name
         return child
 
     def entries(self) -> Iterable[tuple[bytes, Inode]]:
-        return [(name, child) for name in self._names() if (child := self._make(name)) is not None]
+        return [(name, child) for name in self._names() if (child := self._child(name)) is not None]
 
     def create(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int = 0) -> Inode:
         raise LinuxError(linux.ENOENT)

@@ -89,17 +89,26 @@ class Proc:
         def names() -> Iterable[bytes]:
             return [*self._tree.names(b""), *(b"%d" % pid for pid in self.system.processes), b"self", b"thread-self", b"mounts"]
 
-        return GeneratedDirectory(self.fs, names, self._make)
+        self._root = GeneratedDirectory(self.fs, names, self._make)
+        return self._root
+
+    def _walk(self, path: bytes) -> Inode:
+        """What lies at ``path`` below the root. Raises ENOENT."""
+        inode: Inode = self._root
+        for name in path.split(b"/"):
+            inode = inode.lookup(name)
+        return inode
 
     def _make(self, name: bytes) -> Inode | None:
         found = self._tree.make(name)
         if found is not None:
             return found
         if name == b"self":
-            return GeneratedLink(self.fs, lambda thread: b"%d" % (thread.process.pid if thread else 0), lambda t: self._process(t.process))
+            own: Callable[[Thread | None], bytes] = lambda t: b"%d" % (t.process.pid if t else 0)  # noqa: E731
+            return GeneratedLink(self.fs, own, lambda t: self._walk(own(t)))
         if name == b"thread-self":
             target: Callable[[Thread | None], bytes] = lambda t: b"%d/task/%d" % (t.process.pid, t.tid) if t else b""  # noqa: E731
-            return GeneratedLink(self.fs, target, lambda t: self._process(t.process, t))
+            return GeneratedLink(self.fs, target, lambda t: self._walk(target(t)))
         if name == b"mounts":
             return GeneratedLink(self.fs, lambda thread: b"self/mounts")
         process = self.system.processes.get(int(name)) if name.isdigit() else None
