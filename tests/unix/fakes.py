@@ -252,6 +252,9 @@ class FakeThread:
     def reset_xstate(self) -> None:
         pass
 
+    def page_in(self, address: int, arrived: Callable[[bool], None]) -> bool:
+        return False  # no pager has any
+
     def resume(self) -> None:
         self.running = True
 
