@@ -70,7 +70,8 @@ def _publish(system: System, device: HostNetwork, publish: Publish, say: Callabl
     if not publish.host_port:
         say(f"skerry: --publish {publish.text}: the host's port is {made.local()[1]}\n")
     if publish.datagrams:
-        PublishedDatagrams(system, publish.port, DatagramDevice(made))  # type: ignore[arg-type]
+        datagrams = PublishedDatagrams(system, publish.port, DatagramDevice(made))  # type: ignore[arg-type]
+        system.network.published_datagrams.append(datagrams)
         return
 
     def refuse(error: int) -> None:

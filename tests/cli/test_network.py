@@ -301,7 +301,7 @@ def line_of(run: subprocess.Popen[str]) -> str:
 
 SERVER = """
 import hashlib, socket
-server = socket.create_server(("0.0.0.0", 80))
+server = socket.create_server(("0.0.0.0", 8080))
 print("ready", flush=True)
 while True:
     c, who = server.accept()
@@ -312,7 +312,7 @@ while True:
 
 
 def test_host_connects_to_a_listener_inside() -> None:
-    with published("0:80", SERVER) as (port, run):
+    with published("0:8080", SERVER) as (port, run):
         assert line_of(run) == "ready"
         for data in (b"", b"x", BIG):
             with closing(socket.create_connection(("127.0.0.1", port), PATIENCE)) as client:
@@ -326,7 +326,7 @@ def test_host_is_refused_while_nobody_listens() -> None:
     program = """
 import socket, sys
 print("no listener", flush=True); sys.stdin.readline()
-server = socket.create_server(("127.0.0.1", 80))
+server = socket.create_server(("127.0.0.1", 8080))
 print("listener", flush=True); sys.stdin.readline()
 server.close()
 print("closed", flush=True); sys.stdin.readline()
@@ -339,7 +339,7 @@ print("closed", flush=True); sys.stdin.readline()
             return True
         return False
 
-    with published("0:80", program) as (port, run):
+    with published("0:8080", program) as (port, run):
         assert run.stdin is not None
         states = []
         for _ in range(3):
@@ -352,13 +352,13 @@ print("closed", flush=True); sys.stdin.readline()
 def test_many_connections_wait_for_a_slow_listener() -> None:
     program = """
 import socket, sys
-server = socket.socket(); server.bind(("127.0.0.1", 80)); server.listen(1)
+server = socket.socket(); server.bind(("127.0.0.1", 8080)); server.listen(1)
 print("ready", flush=True); sys.stdin.readline()
 for _ in range(8):
     c, _ = server.accept(); c.sendall(c.recv(10)); c.close()
 sys.stdin.readline()
 """
-    with published("0:80", program) as (port, run):
+    with published("0:8080", program) as (port, run):
         assert line_of(run) == "ready"
         assert run.stdin is not None
         clients = [socket.create_connection(("127.0.0.1", port), PATIENCE) for _ in range(8)]
@@ -374,7 +374,7 @@ sys.stdin.readline()
 def test_datagrams_of_several_clients_are_told_apart() -> None:
     program = """
 import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 53))
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 5353))
 print("ready", flush=True)
 kept = {}
 while True:
@@ -382,7 +382,7 @@ while True:
     kept.setdefault(who, []).append(data)
     s.sendto(b" ".join(kept[who]), who)
 """
-    with published("0:53/udp", program) as (port, run):
+    with published("0:5353/udp", program) as (port, run):
         assert line_of(run) == "ready"
         clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
         for client in clients:

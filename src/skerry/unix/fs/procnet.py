@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skerry.unix.net.ports import Ports
 
 _HEAD: Final = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+_HEAD_6: Final = f"  sl  {'local_address':<38}{'remote_address':<38}st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 _ACCEPTS: Final = 0x10000  # __SO_ACCEPTCON
 
 
@@ -52,7 +53,7 @@ def _state(socket: InetSocket) -> int:
 
 
 def _inet(owner: Ports, family: int) -> bytes:
-    lines = [_HEAD]
+    lines = [_HEAD if family == sockets.AF_INET else _HEAD_6]
     for number, socket in enumerate(socket for socket in owner.sockets() if socket.family == family):
         inode = socket.inode
         names = f"{_endpoint(socket.local, family)} {_endpoint(socket.remote, family)}"

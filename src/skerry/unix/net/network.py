@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from skerry.unix.net.inet import InetSocket
     from skerry.unix.net.local import LocalSocket
     from skerry.unix.net.outside import Outside
-    from skerry.unix.net.publish import PublishedPort
+    from skerry.unix.net.publish import PublishedDatagrams, PublishedPort
     from skerry.unix.net.relay import OutsideEnd
 
 
@@ -31,6 +31,7 @@ class Network:
         self.groups: Counter[tuple[bytes, int]] = Counter()  # joined on an interface: how many sockets did so
         self.outside: Outside | None = None
         self.published: list[PublishedPort] = []  # of TCP
+        self.published_datagrams: list[PublishedDatagrams] = []
         self.ends: set[OutsideEnd] = set()  # of connections with the outside
 
     def is_own(self, host: bytes) -> bool:
@@ -55,5 +56,11 @@ class Network:
 
     def close(self, deadline: int) -> None:
         """The system has ended: have sent what was written, until ``deadline`` (ns, monotonic)."""
+        for port in self.published:
+            port.close()
+        for datagrams in self.published_datagrams:
+            datagrams.close()
+        self.published.clear()
+        self.published_datagrams.clear()
         for end in list(self.ends):
             end.flush(deadline)

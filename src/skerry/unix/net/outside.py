@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import HostDatagrams, HostNetwork
 
 LARGEST: Final = 65535  # bytes that a datagram can have
+AT_ONCE: Final = 64  # datagrams that are taken before others have their turn
 HOPS: Final = 64  # of what comes: the host does not say
 
 
@@ -77,7 +78,10 @@ class OutsideDatagrams:
     def _arrived(self) -> None:
         socket = self._socket
         try:
-            while (received := self._device.receive(LARGEST)) is not None:
+            for _ in range(AT_ONCE):
+                received = self._device.receive(LARGEST)
+                if received is None:
+                    break
                 data, host, port = received
                 if socket.incoming.size + len(data) + OVERHEAD > socket.receive_buffer:
                     continue  # lost, as in Linux

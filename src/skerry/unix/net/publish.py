@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from skerry.abi import sockets
+from skerry.abi import linux, sockets
 from skerry.lib.coroutine import Watch
 from skerry.unix.errors import LinuxError
 from skerry.unix.net.addresses import LOOPBACK_4, LOOPBACK_6, Endpoint
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import HostDatagrams, HostListener
 
 CLIENTS: Final = 256  # of a UDP port that are remembered
-LARGEST: Final = 65535
+LARGEST: Final = 65535  # bytes that a datagram can have
+AT_ONCE: Final = 64  # datagrams that are taken before others have their turn
+PAUSE: Final = 50_000_000  # ns until the next try, where the host has no descriptor left
 
 
 class PublishedPort:
@@ -69,7 +71,7 @@ class PublishedPort:
 
     def _called(self) -> None:
         found = self._listener()
-        if found is None:
+        if found is None or not self._open:
             return
         end = None
         try:
@@ -77,8 +79,10 @@ class PublishedPort:
             if connection is not None:
                 end = OutsideEnd(found[0], connection)
                 end.arrive(*found)
-        except LinuxError:  # the client has gone already, or the host has no descriptor left
-            pass
+        except LinuxError as error:  # the client has gone already, or the host has no descriptor left
+            if error.errno in (linux.EMFILE, linux.ENFILE, linux.ENOMEM, linux.ENOBUFS):
+                self._system.loop.call_at(self._system.platform.monotonic() + PAUSE, self._called)
+                return
         if end is not None and end.state is State.CONNECTING:
             self._waiting = Watch(end.changed, lambda: self._go_on(end))
         else:
@@ -92,6 +96,11 @@ class PublishedPort:
             if self._open:
                 self._device.watch(True, False, self._called)
 
+    def close(self) -> None:
+        """The system has ended."""
+        self._open = False
+        self._device.close()
+
 
 class PublishedDatagrams:
     """A UDP port."""
@@ -104,7 +113,7 @@ class PublishedDatagrams:
         device.watch(True, False, self._arrived)
 
     def _arrived(self) -> None:
-        while True:
+        for _ in range(AT_ONCE):
             try:
                 received = self._device.receive(LARGEST)
             except LinuxError:  # a client is gone
@@ -114,6 +123,10 @@ class PublishedDatagrams:
             data, host, port = received
             self._bring_in(data, (host, port))
         self._device.watch(True, False, self._arrived)
+
+    def close(self) -> None:
+        """The system has ended."""
+        self._device.close()
 
     def _bring_in(self, data: bytes, client: tuple[bytes, int]) -> None:
         for host in (LOOPBACK_4, LOOPBACK_6):
