@@ -7,7 +7,7 @@ Source: proc(5).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from skerry.abi import linux
 from skerry.unix import accounting
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skerry.unix.fs.tmpfs import Directory
     from skerry.unix.inode import FileSystem
     from skerry.unix.process import Process, System, Thread
+    from skerry.unix.signals import SignalInfo
 
 SECOND: Final = 1_000_000_000
 TICK: Final = 10_000_000
@@ -60,6 +61,35 @@ def _tracer(process: Process, thread: Thread | None) -> int:
     return target.tracee.tracer.pid if target is not None and target.tracee is not None else 0
 
 
+class _Parts(NamedTuple):
+    """Bytes mapped, by what they are for."""
+
+    text: int  # of the program itself
+    libraries: int  # text of other files
+    data: int
+    stack: int
+
+
+def _parts(process: Process) -> _Parts:
+    text = libraries = stack = 0
+    for mapping in process.memory.mappings():
+        size = mapping.end - mapping.start
+        if mapping.name == b"[stack]":
+            stack += size
+        elif mapping.protection & linux.PROT_EXEC:
+            text, libraries = (text + size, libraries) if mapping.inode is process.executable else (text, libraries + size)
+    return _Parts(text, libraries, process.memory.data(), stack)
+
+
+def _shared(process: Process) -> int:
+    """Bytes in use that are a file's."""
+    return max(0, _resident(process) - process.memory.space.private_bytes()) if process.exit_status is None else 0
+
+
+def _pending(queue: list[SignalInfo]) -> int:
+    return sum({1 << (info.signo - 1) for info in queue})
+
+
 def _vector(signals: int) -> str:
     return f"{signals & (1 << 64) - 1:016x}"
 
@@ -77,6 +107,7 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
     who = process.credentials
     held = who.capabilities
     size, resident = process.memory.total() >> 10, _resident(process) >> 10
+    shared, parts = _shared(process) >> 10, _parts(process)
     count = process.system.platform.processors()
     state = _state(process, thread)
     words = {"R": "running", "S": "sleeping", "T": "stopped", "t": "tracing stop", "Z": "zombie"}
@@ -101,11 +132,21 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
         f"Groups:\t{' '.join(map(str, who.groups))} ",
         f"VmPeak:\t{size:8} kB",
         f"VmSize:\t{size:8} kB",
+        "VmLck:\t       0 kB",
+        "VmPin:\t       0 kB",
         f"VmHWM:\t{resident:8} kB",
         f"VmRSS:\t{resident:8} kB",
+        f"RssAnon:\t{resident - shared:8} kB",
+        f"RssFile:\t{shared:8} kB",
+        f"VmData:\t{parts.data >> 10:8} kB",
+        f"VmStk:\t{parts.stack >> 10:8} kB",
+        f"VmExe:\t{parts.text >> 10:8} kB",
+        f"VmLib:\t{parts.libraries >> 10:8} kB",
         "VmSwap:\t       0 kB",
         f"Threads:\t{max(1, len(process.threads))}",
         f"SigQ:\t{len(process.pending)}/{limit_of(process, linux.RLIMIT_SIGPENDING)[0]}",
+        f"SigPnd:\t{_vector(_pending(first.pending if first else []))}",
+        f"ShdPnd:\t{_vector(_pending(process.pending))}",
         f"SigBlk:\t{_vector(blocked)}",
         f"SigIgn:\t{_vector(ignored)}",
         f"SigCgt:\t{_vector(caught)}",
@@ -144,6 +185,7 @@ def process_stat(process: Process, thread: Thread | None = None) -> bytes:
     fields[17], fields[18], fields[19] = 20 + process.nice, process.nice, max(1, len(process.threads))
     fields[21] = process.started // TICK
     fields[22], fields[23], fields[24] = process.memory.total(), _resident(process) // PAGE, (1 << 64) - 1
+    fields[27] = next((m.end - 16 for m in process.memory.mappings() if m.name == b"[stack]"), 0)  # where it begins
     fields[31] = (thread.mask if thread else leader(process).mask if process.threads else 0) & (1 << 31) - 1
     fields[37] = process.exit_signal
     fields[47], fields[48], fields[50] = process.strings
@@ -156,7 +198,9 @@ def process_stat(process: Process, thread: Thread | None = None) -> bytes:
 
 def statm(process: Process) -> bytes:
     """/proc/PID/statm, in pages."""
-    return b"%d %d 0 0 0 %d 0\n" % (process.memory.total() // PAGE, _resident(process) // PAGE, process.memory.total() // PAGE)
+    parts = _parts(process)
+    sizes = (process.memory.total(), _resident(process), _shared(process), parts.text, 0, parts.data + parts.stack, 0)
+    return (" ".join(str(size // PAGE) for size in sizes) + "\n").encode()
 
 
 def limits(process: Process) -> bytes:
