@@ -113,9 +113,13 @@ def _text(err) -> str:  # type: ignore[no-untyped-def]
 
 
 def cases(suite: unittest.TestSuite, wanted) -> unittest.TestSuite:  # type: ignore[no-untyped-def]
-    """The suite without the cases that are not wanted; its nesting, which load_tests may rely on, is kept."""
+    """The suite without the cases that are not wanted; its nesting, which load_tests may rely on, is kept.
+
+    What was given is empty then: each case, and all that it made, is to be gone when it has run.
+    """
     kept = type(suite)()
-    for test in suite:
+    tests, suite._tests = list(suite), []
+    for test in tests:
         if isinstance(test, unittest.TestSuite):
             kept.addTest(cases(test, wanted))
         elif wanted(test):
