@@ -11,10 +11,11 @@ from tests.mach.paging import BASE, DELAY, NO_CHANGE, NONE, PAGE, READ, RW, WRIT
 from skerry.abi import mach
 from skerry.abi.fault import Fault
 from skerry.mach import right
-from skerry.mach.calls import BY_NAME
-from skerry.mach.errors import KernReturn
+from skerry.mach.calls import BY_NAME, Later
+from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.right import RightKind
-from skerry.mach.task import task_create
+from skerry.mach.task import Task, task_create
+from skerry.mach.vm_calls import OBJECTS
 
 pytestmark = pytest.mark.machine
 RETURN_NONE, DIRTY, ALL = mach.MEMORY_OBJECT_RETURN_NONE, mach.MEMORY_OBJECT_RETURN_DIRTY, mach.MEMORY_OBJECT_RETURN_ALL
@@ -39,6 +40,17 @@ def request(pager: Pager) -> tuple[int, int, int]:
     assert isinstance(length, int)
     assert isinstance(access, int)
     return offset // PAGE, length // PAGE, access
+
+
+def finished(guests: Guests, name: str, target: Task, *arguments: object) -> tuple[int, tuple[Any, ...]]:
+    """A call that may wait, to its end."""
+    code, values = guests.call(name, target, *arguments)
+    got: list[tuple[int, tuple[Any, ...]]] = []
+    if values and isinstance(values[0], Later):
+        values[0].wait(BY_NAME[name], lambda code, values: got.append((code, values)))
+        guests.run_until(lambda: bool(got))
+        return got[0]
+    return code, values
 
 
 def test_nothing_is_requested_until_the_pager_is_ready(pager: Pager, program: Program) -> None:
@@ -534,3 +546,80 @@ def test_a_server_has_a_page_come_that_it_could_not_touch(pager: Pager, program:
     assert came == [True, True, False]
     assert not program.thread.page_in(BASE + 64 * PAGE, came.append)
     assert not program.thread.page_in(CODE + 0x10000, came.append)
+
+
+def test_a_chain_of_children_is_as_long_as_they_live(pager: Pager, program: Program, guests: Guests) -> None:
+    """Each child writes a page, has a child and ends; what each wrote is what the last one sees."""
+    pager.start(program.task, 50)
+    program.begin_load(BASE)
+    request(pager)
+    pager.supply(0, 49)
+    program.end()
+    task = program.task
+    for generation in range(40):
+        child, _ = task_create(task)
+        guests.tasks.append(child)
+        assert finished(guests, "vm_write", child, BASE + generation * PAGE, bytes([generation]))[0] == 0
+        if task is not program.task:
+            task.terminate()
+            guests.kernel.processor.run()
+        task = child
+    code, (copy,) = finished(guests, "vm_read", task, BASE, 50 * PAGE)
+    assert code == 0
+    assert copy.contents()[: 40 * PAGE : PAGE] == bytes(range(40))
+    assert copy.contents()[40 * PAGE :] == fills(40, 49)
+    (object_of_last,) = task.map.objects
+    assert object_of_last.depth == 1
+    assert pager.object.copies == [object_of_last]
+    assert finished(guests, "vm_read", program.task, BASE, PAGE)[1][0].contents() == fill(0)
+
+
+def test_a_chain_of_living_children_has_an_end(pager: Pager, program: Program, guests: Guests) -> None:
+    pager.start(program.task, 4)
+    task = program.task
+    for _ in range(32):
+        task, _ = task_create(task)
+        guests.tasks.append(task)
+    assert guests.call("task_create", task, 1)[0] == KernReturn.RESOURCE_SHORTAGE
+    arrived: list[int] = []
+    assert task.map.fault(BASE, READ, arrived.append)
+    request(pager)
+    pager.supply(0, 3)
+    assert arrived == [0]
+    assert task.map.space.read(BASE, 5) == fill(0)[:5]
+
+
+def test_a_task_has_only_so_many_objects(program: Program, guests: Guests) -> None:
+    pager = Pager(guests)
+    pager.start(program.task, 1)
+    for at in range(1, OBJECTS):
+        assert pager.map(program.task, 1, address=BASE + at * PAGE, copy=True) == 0
+    assert pager.map(program.task, 1, address=BASE + OBJECTS * PAGE, copy=True) == KernReturn.RESOURCE_SHORTAGE
+    assert pager.map(program.task, 1, address=BASE + OBJECTS * PAGE) == 0
+    assert Pager(guests).map(program.task, 1, address=BASE - PAGE) == KernReturn.RESOURCE_SHORTAGE
+
+
+def test_too_many_mappings_of_the_host_begin_anew(pager: Pager, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host refuses to show a page: what is shown of the region is hidden, and the page is shown."""
+    pager.start(program.task)
+    program.begin_load(BASE)
+    request(pager)
+    pager.supply(0, 3)
+    program.end()
+    vm = program.task.map
+    real = vm._change
+    refused: list[int] = []
+
+    def change(call: Any, *arguments: Any) -> None:
+        if arguments and arguments[-1] != NONE and not refused:
+            refused.append(arguments[0])
+            raise KernError(KernReturn.RESOURCE_SHORTAGE)
+        real(call, *arguments)
+
+    monkeypatch.setattr(vm, "_change", change)
+    pager.supply(8, 8)
+    assert program.load(BASE + 8 * PAGE) == fill(8)[0]
+    assert refused == [BASE + 8 * PAGE]
+    with pytest.raises(Fault):
+        vm.space.read(BASE, 1)
+    assert program.load(BASE) == fill(0)[0]

@@ -93,20 +93,26 @@ class Rows:
 class Later:
     """The result of a call that waits. ``then`` is told once, by ``finish``, what it came to."""
 
-    __slots__ = ("_call", "_then")
+    __slots__ = ("_call", "_outcome", "_then")
 
     def __init__(self) -> None:
         self._then: Callable[[int, tuple[Any, ...]], None] | None = None
         self._call: Call | None = None
+        self._outcome: tuple[int, tuple[Any, ...]] | None = None  # until somebody waits for it
 
     def wait(self, call: Call, then: Callable[[int, tuple[Any, ...]], None]) -> None:
         self._call, self._then = call, then
+        if self._outcome is not None:
+            self._then = None
+            then(*self._outcome)
 
     def finish(self, code: int, *results: Any) -> None:
         """The call is over; ``code`` is a kern_return_t or a D_* code."""
         then, self._then = self._then, None
         if then is not None:
             then(code, results)
+        else:
+            self._outcome = code, results
 
 
 def perform(call: Call, target: Any, arguments: tuple[Any, ...]) -> tuple[int, tuple[Any, ...]]:

@@ -8,10 +8,11 @@ Source: Mach 3 Kernel Interfaces, memory_object_create, memory_object_data_initi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from skerry.abi import mach
 from skerry.mach import right
+from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.memory_object import BACKLOG, ManagedObject, naturals
 from skerry.mach.message import Rights
 from skerry.mach.paged import PAGE, PagedObject, Request
@@ -21,12 +22,18 @@ from skerry.mach.right import RightKind
 if TYPE_CHECKING:
     from skerry.mach.kernel import Kernel
 
+DEEPEST: Final = 32
+
 
 class InternalObject(ManagedObject):
     """A page is looked for with the default pager, then with ``source`` (None: zeros), at the same offset."""
 
     def __init__(self, kernel: Kernel, source: PagedObject | None = None) -> None:
-        """Raises RESOURCE_SHORTAGE."""
+        """Raises RESOURCE_SHORTAGE, also for a copy of a copy of a copy, DEEPEST times."""
+        if source is not None:
+            self.depth = source.depth + 1
+            if self.depth > DEEPEST:
+                raise KernError(KernReturn.RESOURCE_SHORTAGE)
         super().__init__(kernel, None)
         self.ready = True
         self.copy_strategy = mach.MEMORY_OBJECT_COPY_DELAY
@@ -116,6 +123,24 @@ class InternalObject(ManagedObject):
         self._send(mach.ID_MEMORY_OBJECT_CREATE, new, *size, self._control(), name, *naturals(PAGE), pager=right.copy_send(manager))
 
     # The end
+    def collapse(self) -> None:
+        """A chain of copies is as long as there are tasks that have one: what ended in between leaves its pages to the next."""
+        (copy,) = self.copies
+        if self.pager is not None or self.waits or not isinstance(copy, InternalObject):
+            return
+        with self.kernel.resident.held():
+            for at in list(self.pages):
+                if at not in copy.pages and not copy.holds(at):
+                    copy.supply_from(self.memory, at, at)
+        for at, page in copy.pages.items():
+            page.dirty = page.dirty or not copy.holds(at)  # they may be nowhere else now
+        self.copies.clear()
+        copy.source, copy.depth = self.source, self.depth
+        if self.source is not None:
+            self.source.copies[self.source.copies.index(self)] = copy
+            self.source = None
+        self.close()
+
     def terminate(self) -> None:
         """Nothing goes back: nobody will read it."""
         if self.pager is not None:

@@ -116,6 +116,8 @@ class Absent(Exception):
 class PagedObject:
     """The pages; ``fetch`` and ``fetch_rights`` of a subclass have them come."""
 
+    depth = 0  # how many objects a page may have to be fetched through
+
     def __init__(self, kernel: Kernel) -> None:
         """Raises RESOURCE_SHORTAGE."""
         self.kernel = kernel
@@ -411,6 +413,11 @@ class PagedObject:
     def look_for_use(self) -> None:
         if not self.maps and not self.copies:
             self.unused()
+        elif not self.maps and len(self.copies) == 1:
+            self.collapse()
+
+    def collapse(self) -> None:
+        """Nobody needs it but one copy: where it can be, the copy takes over what it holds."""
 
     def add_copy(self, copy: PagedObject) -> None:
         """``copy`` is to hold what this holds now."""

@@ -415,6 +415,11 @@ class VmMap:
                 code = error.code
         arrived(code)
 
+    @property
+    def objects(self) -> set[PagedObject]:
+        """Whose pages are shown."""
+        return {region.pages for region in self.regions if region.pages is not None} if self.managed else set()
+
     def region_at(self, address: int) -> Region | None:
         """The region that holds it."""
         regions = self.regions

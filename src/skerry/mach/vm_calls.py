@@ -22,6 +22,7 @@ from skerry.mach.vm import CHUNK, COPY_LIMIT, Region, VmMap, page_up
 from skerry.machine import HostFile
 
 LAZY: Final = (mach.MEMORY_OBJECT_COPY_DELAY, mach.MEMORY_OBJECT_COPY_TEMPORARY)
+OBJECTS: Final = 256  # memory objects that one task may have mapped: each is a descriptor of the kernel's
 INHERITANCES: Final = (mach.VM_INHERIT_SHARE, mach.VM_INHERIT_COPY, mach.VM_INHERIT_NONE)
 
 
@@ -81,7 +82,10 @@ def vm_map(
         if start & mask or any(region.start < end and start < region.end for region in vm.regions):
             raise KernError(KernReturn.NO_SPACE)
     shared = memory_object is not None and not copy
-    if memory_object is None and vm.pageable is not None:
+    full = len(vm.objects) >= OBJECTS
+    if pages is not None and full and (copy or pages not in vm.objects):
+        raise KernError(KernReturn.RESOURCE_SHORTAGE)
+    if memory_object is None and vm.pageable is not None and not full:
         pages = InternalObject(vm.pageable)
     elif pages is not None and copy:
         pages, offset = copy_of(pages, offset, page_up(size))
