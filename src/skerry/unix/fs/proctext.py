@@ -47,7 +47,7 @@ def _state(process: Process, thread: Thread | None = None) -> str:
     if process.exit_status is not None:
         return "Z"
     first = thread or process.threads.get(process.pid)
-    if first is not None and first.tracee is not None and first.tracee.stop is not None:
+    if first is not None and first.tracee is not None and (first.tracee.stop is not None or first.tracee.listening):
         return "t"
     if process.stopped and (first is None or first.tracee is None):
         return "T"

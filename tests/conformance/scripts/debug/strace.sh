@@ -62,6 +62,25 @@ wait $waited
 echo status $?
 wait
 grep -c 'exited with 4' log
+echo == stopped
+rm -f log
+sleep 100 &
+sleeper=$!
+strace -qq -o log -p $sleeper &
+state() { while ! grep -q "^State:.$1" /proc/$sleeper/status; do sleep 0.01; done; }
+while ! [ "$(awk '/^TracerPid/ {print $2}' /proc/$sleeper/status)" != 0 ]; do sleep 0.01; done
+state S
+kill -STOP $sleeper
+while ! grep -q 'stopped by' log; do sleep 0.01; done
+state t
+kill -CONT $sleeper
+while ! grep -q 'SIGCONT' log; do sleep 0.01; done
+state S
+kill $sleeper
+wait $sleeper
+echo status $?
+wait
+grep -v 'sleep\|restart_syscall' log | plain -
 echo == injected
 strace -qq -e trace=write -e inject=write:error=ENOSPC -o log sh -c 'echo hello'
 echo status $?
