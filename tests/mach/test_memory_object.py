@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from tests.mach.guests import CODE, Guests
-from tests.mach.paging import BASE, DELAY, NO_CHANGE, NONE, PAGE, READ, RW, WRITE, Pager, Program, Said, fill, fills
+from tests.mach.paging import BASE, DELAY, LOAD, NO_CHANGE, NONE, PAGE, READ, RW, WRITE, Pager, Program, Said, fill, fills
 
 from skerry.abi import mach
+from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.mach import right
 from skerry.mach.calls import BY_NAME, Later
@@ -623,3 +624,23 @@ def test_too_many_mappings_of_the_host_begin_anew(pager: Pager, program: Program
     with pytest.raises(Fault):
         vm.space.read(BASE, 1)
     assert program.load(BASE) == fill(0)[0]
+
+
+def test_a_thread_that_waits_for_a_page_can_be_aborted(pager: Pager, program: Program, guests: Guests) -> None:
+    """The manual's way to have it run something else: suspend, abort, set its state, resume."""
+    pager.start(program.task)
+    program.begin_load(BASE)
+    request(pager)
+    thread = program.thread
+    for call in ("thread_suspend", "thread_abort"):
+        assert guests.call(call, thread)[0] == 0
+    assert not pager.object.waits
+    thread.set(reg.RDI, CODE)
+    assert guests.call("thread_resume", thread)[0] == 0
+    assert program.end() == LOAD[0]
+    program.begin_load(BASE)  # and one that goes on as it was waits again
+    guests.run_until(lambda: bool(pager.object.waits))
+    assert guests.call("thread_abort", thread)[0] == 0
+    guests.run_until(lambda: bool(pager.object.waits))
+    pager.supply(0, 3)
+    assert program.end() == fill(0)[0]

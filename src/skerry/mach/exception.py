@@ -18,6 +18,7 @@ from skerry.mach import notify, right
 from skerry.mach.errors import KernReturn
 from skerry.mach.kobject import ReplyPort
 from skerry.mach.message import Data, Message, Rights
+from skerry.mach.paged import PageWait
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
 
@@ -59,6 +60,7 @@ def _page_in(thread: Thread, address: int) -> bool:
     access = mach.VM_PROT_WRITE if error & _WRITE else mach.VM_PROT_EXECUTE if error & _FETCH else mach.VM_PROT_READ
 
     def arrived(code: int) -> None:
+        thread.page_wait = None
         if not thread.alive:
             return
         if code in (KernReturn.SUCCESS, KernReturn.ABORTED):  # it touches the page once more
@@ -66,7 +68,10 @@ def _page_in(thread: Thread, address: int) -> bool:
         else:
             raise_exception(thread, mach.EXC_BAD_ACCESS, code, address)
 
-    return thread.task.map.fault(address, access, arrived)
+    wait = thread.task.map.fault(address, access, arrived)
+    if isinstance(wait, PageWait) and not wait.finished:
+        thread.page_wait = wait
+    return bool(wait)
 
 
 def raise_exception(thread: Thread, kind: int, code: int, subcode: int) -> None:

@@ -31,6 +31,7 @@ from skerry.machine import host as machine_host
 if TYPE_CHECKING:
     from skerry.mach.ipc import MessageCall
     from skerry.mach.message import Message
+    from skerry.mach.paged import PageWait
     from skerry.mach.port import TrapReceiver
     from skerry.mach.task import Task
 
@@ -62,6 +63,7 @@ class Thread(Scheduled):
         self.suspend_count = 0
         self.holds = 0
         self.message_call: MessageCall | None = None  # the mach_msg that it is in
+        self.page_wait: PageWait | None = None  # its wait for a page that it touched
         self.exception_port: Port | None = None  # send rights
         self._kernel_port: Port | None = None  # what the thread takes for itself, if it was set
         self._port: Port | None = None
@@ -152,7 +154,7 @@ class Thread(Scheduled):
             vm.space.read(address, 1)
         except Fault:
             access = mach.VM_PROT_READ
-        return vm.fault(address, access, lambda code: arrived(code == mach.KERN_SUCCESS))
+        return bool(vm.fault(address, access, lambda code: arrived(code == mach.KERN_SUCCESS)))
 
     # Its system calls, where no co-located server waits for them
     def send_call(self, port: Port) -> None:
@@ -231,10 +233,15 @@ def thread_resume(thread: Thread) -> None:
 
 
 def thread_abort(thread: Thread) -> None:
-    """Break off the mach_msg that it waits in (SEND_INTERRUPTED, RCV_INTERRUPTED). Raises TERMINATED."""
+    """Break off the mach_msg that it waits in (SEND_INTERRUPTED, RCV_INTERRUPTED), or its wait for a page, which it touches again.
+
+    Raises TERMINATED.
+    """
     _require_alive(thread)
     if thread.message_call is not None:
         thread.message_call.interrupt()
+    if thread.page_wait is not None:
+        thread.page_wait.interrupt()
 
 
 def thread_terminate(thread: Thread) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach
@@ -25,7 +26,7 @@ from skerry.abi.fault import Fault
 from skerry.mach import movable
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.internal_object import InternalObject
-from skerry.mach.paged import Absent, Page, PagedObject
+from skerry.mach.paged import Absent, Page, PagedObject, PageWait
 from skerry.machine import AddressSpace, HostFile, MemoryObject
 
 if TYPE_CHECKING:
@@ -388,10 +389,10 @@ class VmMap:
             if not any(region.pages is pages for region in self._regions):
                 pages.detach(self)
 
-    def fault(self, address: int, access: int, arrived: Callable[[int], None]) -> bool:
+    def fault(self, address: int, access: int, arrived: Callable[[int], None]) -> PageWait | bool:
         """Have the page there that a thread touched, and show it; ``arrived`` is called with a kern_return_t, at once or later.
 
-        False (and no call): it is no page that comes, or ``access`` (VM_PROT_*) is forbidden here.
+        The wait, if it is later. False (and no call): it is no page that comes, or ``access`` (VM_PROT_*) is forbidden here.
         """
         region = self.region_at(address)
         if region is None or region.pages is None or access & ~region.protection:
@@ -402,8 +403,9 @@ class VmMap:
         except KernError as error:
             arrived(error.code)
             return True
-        if wait is None:
-            self._arrived(address, mach.KERN_SUCCESS, arrived)
+        if wait is not None:
+            return wait
+        self._arrived(address, mach.KERN_SUCCESS, arrived)
         return True
 
     def _arrived(self, address: int, code: int, arrived: Callable[[int], None]) -> None:
@@ -467,8 +469,9 @@ class VmMap:
             region = self.region_at(start)
             if error.code is KernReturn.TERMINATED or region is None:
                 return
-            self._change(self.space.protect, region.start, region.end - region.start, mach.VM_PROT_NONE)
-            self.flush()
+            with suppress(KernError):  # what needs no new mapping fails only where the process has ended, and that is not known yet
+                self._change(self.space.protect, region.start, region.end - region.start, mach.VM_PROT_NONE)
+                self.flush()
 
     def _paged(self, start: int, end: int) -> Iterator[tuple[Region, PagedObject]]:
         for piece in self._parts(page_down(start), page_up(end)):
