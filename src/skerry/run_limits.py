@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from skerry.options import Options
-from skerry.unix.limits import Limits, MemoryLimit, ProcessorLimit, TaskLimit, TimeLimit
+from skerry.unix.limits import FilesLimit, Limits, MemoryLimit, ProcessorLimit, TaskLimit, TimeLimit
 from skerry.unix.storage import Storage
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def make_limits(options: Options, platform: LimitedPlatform, say: Callable[[str]
         least = min(size for size in (options.disk, options.memory) if size)
         tell = _Teller(f"--disk {size_text(least)}" if least == options.disk else f"--memory {size_text(least)}", say)
         limits.storage = Storage(least, lambda: tell("no space for files (ENOSPC)"))
+        if least == options.disk:
+            limits.files = FilesLimit(limits.storage, tell)
     if options.memory and limits.storage is not None:
         limits.memory = MemoryLimit(options.memory, limits.storage, _Teller(f"--memory {size_text(options.memory)}", say))
         platform.memory_bytes = limits.memory.bytes  # type: ignore[method-assign]

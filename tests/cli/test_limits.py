@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -81,6 +82,24 @@ def test_disk_is_full_at_its_limit_and_has_room_again(skerry: Run) -> None:
     first, second = map(int, result.stdout.split())
     assert 4 << 20 < first <= 5 << 20
     assert second == 3 << 20
+
+
+FILL_BY_MAPPING = """
+import mmap, os
+fd = os.open("/tmp/x", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 1 << 30)
+memory = mmap.mmap(fd, 1 << 30)
+while True:
+    for at in range(0, 64 << 20, 4096):
+        memory[at] = 1
+"""
+
+
+def test_mapping_that_fills_the_disk_ends_in_sigbus(skerry: Run) -> None:
+    script = f"python3 -c '{FILL_BY_MAPPING}'; echo $?; rm /tmp/x; head -c 3M /dev/zero > /tmp/y && wc -c < /tmp/y"
+    result = skerry("run", "--disk", "8M", "sh", "-c", script)
+    assert result.stdout.split() == [str(128 + signal.SIGBUS), str(3 << 20)]
+    assert [line for line in said(result) if "wrote through a mapping, was killed (SIGBUS)" in line]
 
 
 def test_host_file_that_does_not_fit_stays_as_it_is(skerry: Run, tmp_path: Path) -> None:

@@ -103,6 +103,55 @@ class MemoryLimit:
         return True
 
 
+class FilesLimit:
+    """Files that grow where programs write into mappings of holes, which no call sees: who does that beyond the limit is killed (SIGBUS).
+
+    It is what a page does that cannot be had. Nobody looks while no file in memory is mapped to be written.
+    """
+
+    def __init__(self, storage: Storage, tell: Tell) -> None:
+        self._storage = storage
+        self._tell = tell
+        self._looking = False
+        self._seen = 0  # bytes stored at the last look
+
+    def watch(self, system: System) -> None:
+        """Have the files of ``system`` looked at when that is needed."""
+
+        def begin() -> None:
+            if not self._looking:
+                self._looking = True
+                system.loop.call_at(system.platform.monotonic() + SOONEST, lambda: self._look(system))
+
+        self._storage.on_mapped = begin
+
+    def _look(self, system: System) -> None:
+        start = system.platform.monotonic()
+        before, self._seen = self._seen, self._storage.used()
+        if self._seen > max(before, self._storage.limit):
+            self._kill_one(system)
+        if not self._storage.mapped:
+            self._looking = False
+            return
+        now = system.platform.monotonic()
+        left = max(0, self._storage.limit - self._seen)
+        system.loop.call_at(now + max(min(max(left // FILL_RATE, SOONEST), LATEST), (now - start) * SHARE), lambda: self._look(system))
+
+    def _kill_one(self, system: System) -> None:
+        """Kill who has mapped most of what can be written."""
+        sizes = {
+            process: sum(m.end - m.start for m in process.memory.mappings() if m.shared and m.may_write and m.inode in self._storage.mapped)
+            for process in system.processes.values()
+            if process.exit_status is None
+        }
+        victim = max(sizes, key=lambda process: sizes[process], default=None)
+        if victim is None or not sizes[victim]:
+            return
+        name = next((thread.name for thread in victim.threads.values()), b"").decode(errors="replace")
+        self._tell(f"process {victim.pid} ({name}), which wrote through a mapping, was killed (SIGBUS)")
+        lifecycle.end_process(victim, linux.SIGBUS)
+
+
 class TaskLimit:
     """Processes and threads that there may be, zombies included."""
 
@@ -184,12 +233,13 @@ class Limits:
     def __init__(self) -> None:
         self.memory: MemoryLimit | None = None
         self.storage: Storage | None = None
+        self.files: FilesLimit | None = None
         self.tasks: TaskLimit | None = None
         self.time: TimeLimit | None = None
         self.processors: ProcessorLimit | None = None
 
     def watch(self, system: System) -> None:
         """Have them obeyed in ``system``, which is about to run."""
-        for limit in (self.memory, self.time, self.processors):
+        for limit in (self.memory, self.files, self.time, self.processors):
             if limit is not None:
                 limit.watch(system)

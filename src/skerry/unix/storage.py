@@ -38,6 +38,8 @@ class Storage:
         self._nodes: WeakSet[Inode] = WeakSet()
         self._files: WeakSet[Stored] = WeakSet()
         self._marked: WeakSet[Inode] = WeakSet()
+        self.mapped: WeakSet[Inode] = WeakSet()  # files that programs have mapped to write: they can grow without a call
+        self.on_mapped: Callable[[], None] | None = None
 
     def used(self) -> int:
         """Bytes that are stored now."""
@@ -51,6 +53,19 @@ class Storage:
     def left(self) -> int:
         """Bytes that may still be stored."""
         return max(0, self._room - self.used())
+
+    def take(self, count: int) -> bool:
+        """Whether ``count`` bytes may surely be stored; they are counted if so. Quick."""
+        if self._bound + count > self._room:
+            return False
+        self._bound += count
+        return True
+
+    def note_mapped(self, file: Inode) -> None:
+        """``file`` is about to be mapped to be written."""
+        self.mapped.add(file)
+        if self.on_mapped is not None:
+            self.on_mapped()
 
     def reserve(self, count: int) -> int:
         """How many of ``count`` bytes may be stored. Raises ENOSPC if it is none."""

@@ -179,7 +179,7 @@ class CowFile(File):
     def writable_memory_object(self) -> MemoryObject:
         """For a shared mapping that may be written."""
         self._copy_up(self.size)
-        return super().memory_object()
+        return super().writable_memory_object()
 
     def is_replaced_later(self, memory: Memory) -> bool:
         if self._host_path is None:

@@ -95,8 +95,8 @@ class File(Inode):
         end = offset + len(data)
         if end > MAX_SIZE:
             raise LinuxError(linux.EFBIG)
-        if self.fs.storage is not None:
-            room = self.fs.storage.reserve(len(data))
+        if self.fs.storage is not None and not self.fs.storage.take(len(data)):
+            room = self._room(self.fs.storage, offset, len(data))
             if room < len(data):
                 data, end = data[:room], offset + room
         if self._small is not None and (end > SMALL or offset - len(self._small) > HOLE):
@@ -114,6 +114,30 @@ class File(Inode):
         self.size = max(self.size, end)
         self.mtime = self.ctime = now
         return len(data)
+
+    def _missing(self, start: int, end: int) -> int:
+        """Bytes of the pages of a range that nothing is stored in yet."""
+        start, end = start & -PAGE, (end + PAGE - 1) & -PAGE
+        if self._object is None:
+            return max(0, end - max(start, (self.size + PAGE - 1) & -PAGE))
+        missing = end - start
+        while start < min(end, self.size):
+            try:
+                data = self._object.seek(start, linux.SEEK_DATA)
+                start = self._object.seek(data, linux.SEEK_HOLE)
+            except LinuxError:  # ENXIO: only a hole is left
+                break
+            missing -= max(0, min(end, (start + PAGE - 1) & -PAGE) - data)
+        return missing
+
+    def _room(self, storage: Storage, offset: int, length: int) -> int:
+        """How many of ``length`` bytes can be written at ``offset``: where something is stored already, it costs nothing. Raises ENOSPC."""
+        missing = self._missing(offset, offset + length)
+        room = length - missing + storage.reserve(missing) if missing else length
+        if room <= 0:
+            storage.tell()
+            raise LinuxError(linux.ENOSPC)
+        return min(room, length)
 
     def truncate(self, size: int, now: int) -> None:
         if self._small is not None and (size > SMALL or size - len(self._small) > HOLE):
@@ -142,8 +166,8 @@ class File(Inode):
             raise LinuxError(linux.EOPNOTSUPP)
         if end > MAX_SIZE:
             raise LinuxError(linux.EFBIG)
-        if self.fs.storage is not None and not mode & _ZEROING:
-            self.fs.storage.require(max(0, end - self.size))
+        if not mode & _ZEROING:
+            self._preallocate(offset, length)
         if end > self.size and not mode & _NO_GROWTH:
             self.truncate(end, now)
         self.mtime = self.ctime = now
@@ -157,6 +181,22 @@ class File(Inode):
         else:
             assert self._object is not None
             self._object.allocate(linux.FALLOC_FL_PUNCH_HOLE | _NO_GROWTH, offset, end - offset)
+
+    def _preallocate(self, offset: int, length: int) -> None:
+        """Have room for a range, so that it can be written later. Raises ENOSPC."""
+        missing = self._missing(offset, offset + length)
+        if not missing:
+            return
+        if missing > self.fs.platform.memory_bytes()[1]:
+            raise LinuxError(linux.ENOSPC)
+        if self.fs.storage is not None:
+            self.fs.storage.require(missing)
+        self.memory_object().allocate(_NO_GROWTH, offset, length)
+
+    def writable_memory_object(self) -> MemoryObject:
+        if self.fs.storage is not None:
+            self.fs.storage.note_mapped(self)
+        return self.memory_object()
 
     def memory_object(self) -> MemoryObject:
         if self._object is None:
