@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -249,6 +250,7 @@ static void events(void) {
 }
 
 static void forever(void) {
+  prctl(PR_SET_PTRACER, -1, 0, 0, 0); /* where Yama would let parents alone trace */
   for (;;)
     pause();
 }

@@ -39,6 +39,15 @@ int main(void) {
 }
 END
 gcc -O1 -w -pthread calls.c -o calls
+cat > willing.c <<'END'
+#include <sys/prctl.h>
+#include <unistd.h>
+int main(int argc, char **argv) { // may be traced by anybody, also where Yama lets parents alone trace
+  prctl(PR_SET_PTRACER, -1, 0, 0, 0);
+  execvp(argv[1], argv + 1);
+}
+END
+gcc -w willing.c -o willing
 plain() {
   sed 's/^[0-9]* *//; s/si_pid=[0-9]*/si_pid=N/; s/si_uid=[0-9]*/si_uid=N/; s/tgkill([0-9]*, [0-9]*/tgkill(N/; s/0x[0-9a-f]*/X/g
     s/si_[us]time=[0-9]*/T/g; s/  *=/ =/; s/[0-9]* vars/N vars/; s/\(getpid() =\) [0-9]*/\1 N/' "$1"
@@ -50,11 +59,9 @@ echo == summary
 strace -f -c -e trace=write,lseek -o log ./calls
 grep -w 'write\|lseek' log | awk '{print $4, $NF}' | sort
 echo == attached
-(
-  while ! [ -e done ]; do sleep 0.01; done
-  exit 4
-) &
+./willing sh -c ': > ready; while ! [ -e done ]; do sleep 0.01; done; exit 4' &
 waited=$!
+while ! [ -e ready ]; do sleep 0.01; done
 strace -f -qq -o log -p $waited &
 while ! grep -q nanosleep log; do sleep 0.01; done
 : > done
@@ -64,8 +71,9 @@ wait
 grep -c 'exited with 4' log
 echo == stopped
 rm -f log
-sleep 100 &
+./willing sleep 100 &
 sleeper=$!
+while [ "$(cat /proc/$sleeper/comm)" != sleep ]; do sleep 0.01; done
 strace -qq -o log -p $sleeper &
 state() { while ! grep -q "^State:.$1" /proc/$sleeper/status; do sleep 0.01; done; }
 while ! [ "$(awk '/^TracerPid/ {print $2}' /proc/$sleeper/status)" != 0 ]; do sleep 0.01; done
