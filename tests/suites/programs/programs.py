@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ sys.path.insert(0, str(HERE.parent))
 from bothsides import ENVIRONMENT, Outcome, exceptions, run, skerry  # noqa: E402
 
 LIMIT = 240  # seconds a script
-PLACE = Path("/tmp/skerry-programs")  # inside, /tmp is empty
+PLACE = Path(f"/tmp/skerry-programs-{os.getpid()}")  # inside, /tmp is empty
 ENTER = 'mkdir "$0" && cd "$0" && exec bash "$1"'
 
 
