@@ -71,6 +71,7 @@ def _page_in(thread: Thread, address: int) -> bool:
     wait = thread.task.map.fault(address, access, arrived)
     if isinstance(wait, PageWait) and not wait.finished:
         thread.page_wait = wait
+        thread.task.kernel.machine.make_room()  # for the pager
     return bool(wait)
 
 

@@ -82,6 +82,10 @@ class Machine:
             with contextlib.suppress(OSError):  # who asks for a space gets the error
                 self._spares.append(self._template.fork())
 
+    def make_room(self) -> None:
+        """Let a context that has trapped sleep, not spin: another process, which it waits for, wants the processor."""
+        self._host.make_room()
+
     def watch(self, event: HostEvent, readable: bool = True, writable: bool = False) -> None:
         """Have ``wait`` return ``event`` once."""
         self._host.watch(event.descriptor, (select.EPOLLIN if readable else 0) | (select.EPOLLOUT if writable else 0), event)

@@ -234,6 +234,12 @@ static PyObject *machine_remove_bell(Machine *m, PyObject *number) {
   Py_RETURN_NONE;
 }
 
+/* make_room(): a context that has trapped waits for another process: it does not spin, until one runs or traps again */
+static PyObject *machine_make_room(Machine *m, PyObject *Py_UNUSED(ignored)) {
+  __atomic_store_n(&m->doorbell->crowded, 1, __ATOMIC_RELAXED);
+  Py_RETURN_NONE;
+}
+
 /* when_idle(function): wait calls it once, when it has spun in vain and would sleep */
 static PyObject *machine_when_idle(Machine *m, PyObject *function) {
   Py_XSETREF(m->when_idle, Py_NewRef(function));
@@ -486,6 +492,7 @@ static PyMethodDef machine_methods[] = {
     {"wait", (PyCFunction)machine_wait, METH_O, "The next trap or host event; None at the deadline."},
     {"watch", (PyCFunction)machine_watch, METH_VARARGS, "Have wait return an object once when a descriptor is ready."},
     {"unwatch", (PyCFunction)machine_unwatch, METH_O, "Stop watching a descriptor."},
+    {"make_room", (PyCFunction)machine_make_room, METH_NOARGS, "Who has trapped and spins sleeps: another process wants the processor."},
     {"when_idle", (PyCFunction)machine_when_idle, METH_O, "Have wait call a function once, instead of sleeping."},
     {"add_bell", (PyCFunction)machine_add_bell, METH_O, "Have wait return an object when a channel rings; the bell's number."},
     {"remove_bell", (PyCFunction)machine_remove_bell, METH_O, "The bell is free again."},
