@@ -26,6 +26,8 @@ STEP: Final = 1 << 16  # bytes that are moved at a time
 class OutsideEnd(TcpSocket):
     """The end that is not here. It has no port, no descriptor, and no program."""
 
+    is_here = False
+
     def __init__(self, near: TcpSocket, device: HostConnection) -> None:
         """``near``: the socket that connects, or the listener that is called."""
         super().__init__(near.system, near.creator, 0, near.family)

@@ -46,6 +46,9 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self._told = True  # whether connect has reported how the last attempt went
         self._ended = False  # the other end will send no more
         self._ended_first = False  # this end said so before the other did
+        self._over = False  # both have, or the connection was broken off; and the socket was not disconnected
+        self._was_reset = False
+        self._deaf = False  # it was shut down for reading
         self._mark: int | None = None  # how many bytes are before an urgent one that was not passed
         self._urgent_taken = False  # it was read out of band
 
@@ -60,7 +63,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
 
     # Connecting
     def listen(self, backlog: int, process: Process) -> None:
-        if self.state not in (State.CLOSED, State.LISTENING):
+        if self.state not in (State.CLOSED, State.LISTENING) or self._over:
             raise LinuxError(linux.EINVAL)
         self.bind_automatically()
         if self.state is State.CLOSED and not self.ports.may_listen(self):
@@ -79,7 +82,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
             LinuxError: EISCONN, ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL; where the caller does not wait, EINPROGRESS, then EALREADY.
         """
         if self._told:
-            if self.state is not State.CLOSED:
+            if self.state is not State.CLOSED or self._over:
                 raise LinuxError(linux.EISCONN)
             self._begin(to)
             if not waits:
@@ -114,7 +117,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
             self.local = self.come_from(where.host)
         self.remote = where
         self.error = 0
-        self._told = self._ended = self._ended_first = False
+        self._told = self._ended = self._ended_first = self._deaf = False
         self.incoming.clear()
         if far is not None:
             self.state = State.CONNECTING
@@ -197,6 +200,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         self.shut = self.error = 0
         self.remote = None
         self._told = True
+        self._over = self._was_reset = False
         self.unbind()
 
     # Data
@@ -213,6 +217,10 @@ class TcpSocket(InetSocket, ConnectionSocket):
         if peer is None:
             self.broken(linux.ECONNRESET)  # so answers an end that was closed
             return min(len(data), self.send_buffer)
+        if peer._deaf and peer.shut & SHUT_WRITE:
+            peer.broken(linux.ECONNRESET)
+            self.broken(linux.ECONNRESET)  # so answers an end that neither reads nor writes any more
+            return len(data)
         queue = peer.incoming
         count = self.fits(len(data), queue.length, self.window(peer))
         if count < len(data):
@@ -321,10 +329,16 @@ class TcpSocket(InetSocket, ConnectionSocket):
     def shut_down(self, bits: int) -> None:
         was_connected = self.state is not State.CLOSED
         if self.listening and bits & SHUT_READ:
-            self._stop_listening()
-        elif bits & SHUT_WRITE and not self.shut & SHUT_WRITE and self.peer is not None:
+            self._stop_listening()  # it is as if it had never listened
+            self.changed.wake()
+            return
+        self._deaf |= bool(bits & SHUT_READ)
+        if bits & SHUT_WRITE and not self.shut & SHUT_WRITE and self.peer is not None:
             self._ended_first = not self._ended
+            self.shut |= SHUT_WRITE
             self.peer.finish()
+            if self._ended:
+                self._complete()
         self.shut |= bits
         self.changed.wake()
         if not was_connected:
@@ -334,7 +348,22 @@ class TcpSocket(InetSocket, ConnectionSocket):
         """The other end will send no more."""
         self._ended = True
         self.shut |= SHUT_READ
+        if self.shut & SHUT_WRITE:
+            self._complete()
         self.changed.wake()
+
+    is_here = True  # and not the far end of a connection with the outside
+
+    def _complete(self) -> None:
+        """Both ends have sent all: the connection is no more. What was not read stays."""
+        peer = self.peer
+        if not self.is_here or (peer is not None and not peer.is_here):
+            return
+        for end in (self, peer):
+            if end is not None:
+                end.state = State.CLOSED
+                end._over = True
+                end.peer = None
 
     def parted(self) -> None:
         """The other end, which had ended already, was closed."""
@@ -343,6 +372,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
         """The connection is no more: ECONNRESET by the other end, or what the host's network says."""
         self.peer = None
         self.state = State.CLOSED
+        self._over = self._was_reset = True
         self.shut = SHUT_BOTH
         self.fail(linux.EPIPE if self._ended and error == linux.ECONNRESET else error)
 
@@ -355,7 +385,7 @@ class TcpSocket(InetSocket, ConnectionSocket):
             self._outside.give_up()
             self._outside = None
         peer, self.peer = self.peer, None
-        was_connected, self.state = self.state is State.CONNECTED, State.CLOSED
+        was_connected, self.state = self.state is State.CONNECTED or (self._over and not self._was_reset), State.CLOSED
         reset = bool(self.incoming) or self.linger == (1, 0)
         if was_connected and not reset and not self._automatic and (self._ended_first or not self._ended):
             self.ports.hold(self)
