@@ -63,6 +63,8 @@ def _resolve(thread: Thread, directory: int, path: bytes, follow: bool, restrict
     place, who = process.place, process.credentials
     if not path:
         raise LinuxError(linux.ENOENT)
+    if path[:1] == b"/" and restrict & BENEATH:
+        raise LinuxError(linux.EXDEV)
     here: Inode = place.cwd
     if directory & 0xFFFFFFFF != AT_FDCWD_WORD:
         here = process.files[c_int(directory)].inode
@@ -71,7 +73,7 @@ def _resolve(thread: Thread, directory: int, path: bytes, follow: bool, restrict
     parts = path.split(b"/")[::-1]
     links = 0
     if path[:1] == b"/":
-        here = _absolute(here, top, restrict)
+        here = top
     while parts:
         name = parts.pop()
         if not isinstance(here, Directory):

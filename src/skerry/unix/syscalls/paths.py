@@ -146,9 +146,10 @@ def open_path(thread: Thread, directory: int, path: bytes, flags: int, mode: int
     process = thread.process
     if flags & linux.O_PATH:
         flags &= PATH_FLAGS
-    if flags & linux.O_CREAT and flags & linux.O_DIRECTORY:
+    unnamed = flags & linux.O_TMPFILE
+    if (flags & linux.O_CREAT and flags & linux.O_DIRECTORY) or unnamed == linux.O_TMPFILE & ~linux.O_DIRECTORY:
         raise LinuxError(linux.EINVAL)
-    if flags & linux.O_TMPFILE == linux.O_TMPFILE:
+    if unnamed == linux.O_TMPFILE:
         return _open_unnamed(thread, find(thread, directory, path).inode, flags, mode)
     if flags & linux.O_CREAT and path[-1:] == b"/" and path.rstrip(b"/").rsplit(b"/", 1)[-1] not in NO_NAMES:
         find(thread, directory, path.rstrip(b"/"), False)
