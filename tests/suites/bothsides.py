@@ -127,7 +127,7 @@ def _watch(process: subprocess.Popen[bytes], pipe: int, deadline: float) -> tupl
 
 def _resident(pid: int) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")), 0)
@@ -158,7 +158,7 @@ def _clear(before: set[int]) -> Iterator[str]:
 
 
 def _name_and_state(pid: int) -> tuple[str, str]:
-    text = Path(f"/proc/{pid}/stat").read_text()
+    text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     end = text.rindex(")")
     return text[text.index("(") + 1 : end], text[end + 2]
 
