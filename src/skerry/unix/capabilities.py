@@ -20,6 +20,7 @@ CAP_FSETID: Final = 1 << 4
 CAP_SETGID: Final = 1 << 6
 CAP_SETUID: Final = 1 << 7
 CAP_SETPCAP: Final = 1 << 8
+CAP_IPC_LOCK: Final = 1 << 14
 CAP_SYS_CHROOT: Final = 1 << 18
 CAP_SYS_ADMIN: Final = 1 << 21
 CAP_SYS_RESOURCE: Final = 1 << 24

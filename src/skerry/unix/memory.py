@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.abi.fault import Fault
 from skerry.unix.errors import LinuxError
+from skerry.unix.mlock import Locked
 
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
@@ -98,6 +99,7 @@ class Memory:
         self._sought = 0
         self.break_start = 0
         self.break_end = 0
+        self.locked = Locked()
 
     def _adopt(self, space: UserSpace) -> None:
         self.space = space
@@ -375,6 +377,7 @@ class Memory:
         self._filled = MMAP_TOP
         self._total = 0
         self._watched.clear()
+        self.locked.clear()
 
     def release(self) -> None:
         """A process that used it is gone; the last one ends the space."""

@@ -132,7 +132,7 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
         f"Groups:\t{' '.join(map(str, who.groups))} ",
         f"VmPeak:\t{size:8} kB",
         f"VmSize:\t{size:8} kB",
-        "VmLck:\t       0 kB",
+        f"VmLck:\t{process.memory.locked.bytes(process.memory) >> 10:8} kB",
         "VmPin:\t       0 kB",
         f"VmHWM:\t{resident:8} kB",
         f"VmRSS:\t{resident:8} kB",

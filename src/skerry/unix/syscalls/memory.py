@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.unix.arguments import c_int
+from skerry.unix.capabilities import CAP_IPC_LOCK
 from skerry.unix.errors import LinuxError
 from skerry.unix.memory import LOWEST, PAGE, page_up
+from skerry.unix.syscalls.system import limit_of
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -147,14 +149,44 @@ def sys_mlock2(thread: Thread, address: int, length: int, flags: int) -> int:
 def sys_mlockall(thread: Thread, flags: int) -> int:
     if not flags & (MCL_CURRENT | MCL_FUTURE) or flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT):
         raise LinuxError(linux.EINVAL)
+    memory = thread.process.memory
+    _require_lockable(thread, memory.total() if flags & MCL_CURRENT else 0)
+    if flags & MCL_CURRENT:
+        memory.locked.add(0, memory.space.limit)
     return 0
 
 
 def sys_munlockall(thread: Thread) -> int:
+    thread.process.memory.locked.clear()
     return 0
 
 
 def sys_mlock(thread: Thread, address: int, length: int) -> int:
-    if length and thread.process.memory.find(address) is None:
+    memory = thread.process.memory
+    start, end = address & ~(PAGE - 1), page_up(address + length)
+    _require_lockable(thread, memory.locked.bytes(memory) + end - start - memory.locked.within(start, end))
+    if not memory.is_mapped(start, end - start):
         raise LinuxError(linux.ENOMEM)
+    memory.locked.add(start, end)
+    return 0
+
+
+def _require_lockable(thread: Thread, total: int) -> None:
+    """So much is to be locked in all. Raises EPERM, ENOMEM where RLIMIT_MEMLOCK forbids it."""
+    process = thread.process
+    if process.credentials.has(CAP_IPC_LOCK):
+        return
+    limit = limit_of(process, linux.RLIMIT_MEMLOCK)[0]
+    if not limit:
+        raise LinuxError(linux.EPERM)
+    if total > limit:
+        raise LinuxError(linux.ENOMEM)
+
+
+def sys_munlock(thread: Thread, address: int, length: int) -> int:
+    memory = thread.process.memory
+    start, end = address & ~(PAGE - 1), page_up(address + length)
+    if not memory.is_mapped(start, end - start):
+        raise LinuxError(linux.ENOMEM)
+    memory.locked.remove(start, end)
     return 0

@@ -236,7 +236,7 @@ CALLS: Final = (
     Call(147, "sched_get_priority_min", scheduling.sys_sched_get_priority_min, FULL),
     Call(148, "sched_rr_get_interval", scheduling.sys_sched_rr_get_interval, FULL),
     Call(149, "mlock", memory.sys_mlock, PARTIAL, "nothing is ever swapped"),
-    Call(150, "munlock", memory.sys_mlock, PARTIAL, "nothing is ever swapped"),
+    Call(150, "munlock", memory.sys_munlock, PARTIAL, "nothing is ever swapped"),
     Call(151, "mlockall", memory.sys_mlockall, PARTIAL, "nothing is ever swapped"),
     Call(152, "munlockall", memory.sys_munlockall, PARTIAL, "nothing is ever swapped"),
     Call(153, "vhangup"),
