@@ -2,8 +2,8 @@
 
 The pager is what a user writes (``skerry.lib.pager``), in a native task; who faults is a program (machine code) or another native task. A
 figure is for one page, the median of the batches. "One page": every fault asks for one page; "in a run": the program goes through memory in
-order, and a request is for up to 64 pages. userfaultfd has its handler in Python, too, in another process; where the host does not permit it
-the row is missing.
+order, and a request is for up to 64 pages. userfaultfd has its handler in Python, too, in another process; where the host does not permit
+it the row is missing.
 """
 
 from __future__ import annotations

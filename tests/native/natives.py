@@ -13,7 +13,17 @@ from skerry.mach.right import RightKind
 from skerry.machine import Machine
 from skerry.machine.native_task import Template
 
-MODULES = ("skerry.abi.machmsg", "skerry.lib.service", "skerry.lib.pager", "skerry.servers.default_pager", "skerry.servers.name", "random", "mmap", "json", "ctypes")
+MODULES = (
+    "skerry.abi.machmsg",
+    "skerry.lib.service",
+    "skerry.lib.pager",
+    "skerry.servers.default_pager",
+    "skerry.servers.name",
+    "random",
+    "mmap",
+    "json",
+    "ctypes",
+)
 SECONDS = 1_000_000_000
 PRELUDE = """
 from skerry.abi import mach, machmsg
