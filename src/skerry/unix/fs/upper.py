@@ -315,6 +315,8 @@ class UpperFile(Kept, CowFile):
                 written += file.write(at + written, memoryview(data)[written:])
             at += len(data)
         file.resize(size)
+        if at and self.names:
+            file.sync()  # or a power failure could leave an empty copy in the way of the root's file
         return node
 
     def copy_up(self) -> None:
