@@ -334,6 +334,8 @@ class DirectoryFile(OpenFile):
         Args:
             pack: the bytes of an entry: inode number, position of the next, name, type bits.
         """
+        if self.position == 0:
+            self.inode.refresh()
         if not self.inode.nlink:
             raise LinuxError(linux.ENOENT)
         if self.position == 0:

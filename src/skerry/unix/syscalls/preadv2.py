@@ -79,6 +79,8 @@ def _write(thread: Thread, file: OpenFile, fd: int, address: int, count: int, of
     if file.inode.is_regular and flags & (RWF_APPEND | RWF_NOAPPEND):
         appending = flags & RWF_APPEND or (file.flags & linux.O_APPEND and not flags & RWF_NOAPPEND)
         position = file.position  # looked at even when appending: a lent offset can be moved only from where it was seen
+        if appending:
+            file.inode.refresh()
         start = file.inode.size if appending else position if here else c_long(offset)
         with _changed_flags(file, linux.O_APPEND if appending else 0, linux.O_APPEND):
             done = descriptors.sys_pwritev(thread, fd, address, count, start)
