@@ -35,6 +35,7 @@ class Proc:
     def __init__(self, system: System, device: int) -> None:
         self.system = system
         self.fs = MemoryFileSystem(system.platform, device, "proc", PROC_MAGIC)
+        self.fs.supports_xattrs = False
         self._files: dict[bytes, Callable[[], bytes]] = {
             b"filesystems": lambda: _FILE_SYSTEMS,
             b"meminfo": lambda: proctext.meminfo(system),
