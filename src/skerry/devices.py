@@ -47,6 +47,9 @@ class Devices(Protocol):
     def layer(self) -> OpenLayer:
         """The layer that was asked for. Raises UserError."""
 
+    def find(self, path: bytes) -> bytes:
+        """Where the host has the program that was named, for advice; b"" if it has none."""
+
     def stream(self, descriptor: int) -> Stream:
         """A standard stream."""
 
@@ -94,6 +97,10 @@ class OwnDevices:
 
     def layer(self) -> OwnLayer:
         return OwnLayer(self._options, self._owners)
+
+    def find(self, path: bytes) -> bytes:
+        found = os.path.abspath(path)
+        return found if os.path.exists(found) else b""
 
     def stream(self, descriptor: int) -> Stream:
         return Stream(self._machine, descriptor)

@@ -63,7 +63,7 @@ def start(devices: Devices, system: System, options: Options) -> Thread:
     user.owner = thread
     process.threads[process.pid] = thread
     _enter_directory(thread, options)
-    _execute(thread, options)
+    _execute(devices, thread, options)
     return thread
 
 
@@ -107,7 +107,7 @@ def _enter_directory(thread: Thread, options: Options) -> None:
         raise UserError(f"--cwd {name}: {os.strerror(reason)}: give a directory as it is named inside")
 
 
-def _execute(thread: Thread, options: Options) -> None:
+def _execute(devices: Devices, thread: Thread, options: Options) -> None:
     name = options.arguments[0]
     text = name.decode(errors="replace")
     try:
@@ -117,14 +117,14 @@ def _execute(thread: Thread, options: Options) -> None:
     except NotAProgram as error:
         raise UserError(f"{text}: {error.reason}", NOT_EXECUTABLE) from error
     except LinuxError as error:
-        raise _refusal(thread, name, text, error) from error
+        raise _refusal(devices, thread, name, text, error) from error
 
 
-def _refusal(thread: Thread, name: bytes, text: str, error: LinuxError) -> UserError:
+def _refusal(devices: Devices, thread: Thread, name: bytes, text: str, error: LinuxError) -> UserError:
     """Why the program cannot be executed: itself, or what it needs."""
     missing = error.errno in (linux.ENOENT, linux.ENOTDIR)
     if missing and not _exists(thread, name):
-        return UserError(f"{text}: not found: {_advice(name)}", NOT_FOUND)
+        return UserError(f"{text}: not found: {_advice(devices, name)}", NOT_FOUND)
     if missing:
         return UserError(f"{text}: its interpreter (the #! line, or the loader of its libraries) is not found inside", NOT_FOUND)
     if error.errno == linux.EACCES:
@@ -132,12 +132,11 @@ def _refusal(thread: Thread, name: bytes, text: str, error: LinuxError) -> UserE
     return UserError(f"{text}: cannot be executed: {os.strerror(error.errno)}", NOT_EXECUTABLE)
 
 
-def _advice(name: bytes) -> str:
+def _advice(devices: Devices, name: bytes) -> str:
     if b"/" not in name:
         return "check the name, and PATH inside"
-    path = os.path.abspath(name)
-    if os.path.exists(path):
-        return f"it is there on the host, but not inside (/tmp is another one): add --bind {os.fsdecode(os.path.dirname(path))}"
+    if found := devices.find(name):
+        return f"it is there on the host, but not inside (/tmp is another one): add --bind {os.fsdecode(os.path.dirname(found))}"
     return "check the path: it is the name inside"
 
 

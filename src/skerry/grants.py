@@ -36,6 +36,7 @@ class Grants:
             b"node": self._node,
             b"layer": self._open_layer,
             b"stream": self._stream,
+            b"find": self._find,
             b"network": self._network,
         }
         return opens[kind](*arguments)
@@ -55,6 +56,10 @@ class Grants:
         except UserError as error:
             return USER_ERROR, str(error), error.status
         return layer.path_below, layer.upper, layer.work
+
+    def _find(self, path: bytes) -> bytes:
+        self._check(path == self._options.arguments[0])
+        return self._devices.find(path)
 
     def _stream(self, descriptor: int) -> Stream:
         self._check(descriptor in self._devices.streams)
@@ -135,6 +140,9 @@ class GrantedDevices:
         if found[0] == USER_ERROR:
             raise UserError(found[1], found[2])
         return _RemoteLayer(self._options, *found)
+
+    def find(self, path: bytes) -> bytes:
+        return bytes(self._open(b"find", path))
 
     def stream(self, descriptor: int) -> Stream:
         stream: Stream = self._open(b"stream", descriptor)

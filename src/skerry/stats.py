@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Callable
 from textwrap import wrap
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from skerry.unix.observe import ObservedServer, Observer
 
 if TYPE_CHECKING:
     from skerry.lib.coroutine import Loop
-    from skerry.mach.kernel import Colocated, Kernel
-    from skerry.machine import Machine
+    from skerry.mach.kernel import Colocated
     from skerry.unix.process import System, Thread
     from skerry.unix.signals import SignalInfo
     from skerry.unix.substrate import UserThread
@@ -83,10 +82,29 @@ class _MeasuredLoop:
         self.busy += perf_counter_ns() - start
 
 
+class Measured(Protocol):
+    """What waits for traps, and counts them."""
+
+    wait: Callable[[int], Any]
+
+    @property
+    def traps(self) -> int: ...
+    @property
+    def host_calls(self) -> int: ...
+
+
+class Messenger(Protocol):
+    """What counts messages."""
+
+    messages: int
+
+
 class Statistics:
     """An observer of the boundary (:class:`skerry.unix.observe.Observer`) that counts, and reports at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, used: Callable[[int], Any] = resource.getrusage) -> None:
+        """``used`` tells what this process and the programs have used: getrusage(2)."""
+        self._used = used
         self._began = perf_counter_ns()
         self._booted = self._stopped = self._began
         self._calls: dict[str, _Call] = {}
@@ -95,7 +113,7 @@ class Statistics:
         self._waited = 0
         self._loop: _MeasuredLoop | None = None
 
-    def measuring(self, machine: Machine, kernel: Kernel) -> Callable[..., MeasuredServer]:
+    def measuring(self, machine: Measured, kernel: Messenger) -> Callable[..., MeasuredServer]:
         """What makes the server to boot; the machine's waits are timed from then on."""
 
         def make(system: System, calls: dict[int, Call], observers: tuple[Observer, ...]) -> MeasuredServer:
@@ -173,8 +191,8 @@ class Statistics:
         return "\n".join((*self._summary(ended, status), "", *self._times(ended), "", *self._table(), *self._missing(), ""))
 
     def _summary(self, ended: int, status: int) -> list[str]:
-        programs = resource.getrusage(resource.RUSAGE_CHILDREN)
-        own = resource.getrusage(resource.RUSAGE_SELF)
+        programs = self._used(resource.RUSAGE_CHILDREN)
+        own = self._used(resource.RUSAGE_SELF)
         counts = self._counts
         waits = sum(call.waits for call in self._calls.values())
         executed = 1 + sum(call.count - call.errors for name, call in self._calls.items() if name in ("execve", "execveat"))
@@ -208,7 +226,7 @@ class Statistics:
         )
         lines = [f"{'time':<14}{'ms':>10}{'share':>8}"]
         lines += [f"{name:<14}{time / 1e6:>10.1f}{100 * time / total:>7.1f}%   {note}" for name, time, note in rows]
-        own, programs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        own, programs = self._used(resource.RUSAGE_SELF), self._used(resource.RUSAGE_CHILDREN)
         lines.append(
             f"processors: {own.ru_utime * 1e3:.0f} ms kernel and servers, {programs.ru_utime * 1e3:.0f} ms programs,"
             f" {(own.ru_stime + programs.ru_stime) * 1e3:.0f} ms in the host's kernel for both"

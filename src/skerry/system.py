@@ -47,7 +47,7 @@ def run(options: Options) -> int:
     """Run the program to its end; the exit status of the command. Raises UserError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    statistics = _statistics() if options.stats else None
+    statistics = _statistics() if options.stats and options.config is Config.MACH_COLOCATED else None
     try:
         with first.StandardStreams() as streams, TerminalModes(), Machine(options.config is Config.MACH) as machine:
             if options.config is Config.MACH:
@@ -83,6 +83,7 @@ def _run_as_task(machine: Machine, options: Options, streams: list[int]) -> int:
         "ctypes",
         "skerry.unix.fs.upperdir",
         *(["skerry.unix.strace", "skerry.unix.observe"] if options.strace else []),
+        *(["skerry.stats"] if options.stats else []),
     ]
     with Template(machine, modules) as template:
         task = NativeTask(kernel, template, "skerry.unix_task:main", serving=serving)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from skerry import relay
 from skerry.abi import traps
@@ -13,6 +14,9 @@ from skerry.options import Bind, Net, Options, Publish, UserError, Writes
 from skerry.unix import signals
 from skerry.unix.glue.task import Channel, KernelLink, RunLoop, TaskPlatform
 from skerry.users import Identity
+
+if TYPE_CHECKING:
+    from skerry.stats import Statistics
 
 
 def main(channel: Channel, machine: Machine) -> None:
@@ -45,16 +49,30 @@ def _run(link: KernelLink, machine: Machine) -> int:
         link.ask(traps.TRAP_SAY, text.encode(errors="backslashreplace"))
 
     assembly = Assembly(platform, devices, options, say, ended)
-    server = assembly.make_server([])
+    statistics = _statistics(link) if options.stats else None
+    if statistics is None:
+        server = assembly.make_server([])
+    else:
+        server = assembly.make_server([statistics], statistics.measuring(run_loop, link))
     thread = assembly.start()
     system = assembly.system
     link.on_signal = lambda number, _sender: relay.deliver(system, number)
     if system.console is not None and continues:
         relay.stop_with(system, lambda: link.ask(traps.TRAP_STOP))
     signals.resume(thread)
-    run_loop.run(server, assembly.loop)
+    run_loop.run(server, assembly.loop if statistics is None else statistics.measured(assembly.loop))
     assembly.close()
-    return exit_status(statuses[0])
+    status = exit_status(statuses[0])
+    if statistics is not None:
+        statistics.stop()
+        say(statistics.report(status))
+    return status
+
+
+def _statistics(link: KernelLink) -> Statistics:
+    from skerry.stats import Statistics
+
+    return Statistics(lambda who: SimpleNamespace(**link.ask(traps.TRAP_HOST, b"own_usage" if who == 0 else b"programs_usage")))
 
 
 def _options(fields: dict[str, Any], binds: list[tuple[bytes, bytes, str]], publish: list[tuple[Any, ...]], net: str) -> Options:

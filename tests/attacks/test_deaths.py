@@ -35,9 +35,10 @@ class Sandbox:
             if entry.name.isdigit():
                 try:
                     words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                    image = os.readlink(entry / "exe")
                 except OSError:
                     continue  # it has ended meanwhile
-                if int(words[1]) == self.process.pid and words[0] != "Z":
+                if int(words[1]) == self.process.pid and words[0] != "Z" and "skerry-stub" in image:
                     found.append((int(words[19]), int(entry.name)))
         return [pid for _, pid in sorted(found)]
 

@@ -65,8 +65,8 @@ def _pack(value: Any, parts: list[bytes], name_of: NameOf | None, number_of: Num
         for pair in value.items():
             for part in pair:
                 _pack(part, parts, name_of, number_of)
-    elif kind is tuple or kind is list:
-        parts.append((b"t" if kind is tuple else b"l") + _COUNT.pack(len(value)))
+    elif isinstance(value, (tuple, list)):
+        parts.append((b"t" if isinstance(value, tuple) else b"l") + _COUNT.pack(len(value)))
         for part in value:
             _pack(part, parts, name_of, number_of)
     elif number_of is not None and callable(value):

@@ -32,7 +32,16 @@ ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never chang
     HostDatagrams: (),
 }
 FACTS: Final[dict[str, Callable[[], Any]]] = {
-    fact.__name__: fact for fact in (host.memory_bytes, host.processor_facts, host.processor_time, host.load_averages, host.memory_events)
+    fact.__name__: fact
+    for fact in (
+        host.memory_bytes,
+        host.processor_facts,
+        host.processor_time,
+        host.load_averages,
+        host.memory_events,
+        host.own_usage,
+        host.programs_usage,
+    )
 }
 CHANNEL_SIZE: Final = _host.CHANNEL_SIZE
 CHANNEL_PARTS: Final = ((0x1000, 0xB000), (0x10000, CHANNEL_SIZE))  # of a channel, for who serves its contexts: not what its mapper obeys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 monotonic = time.monotonic_ns
 realtime = time.time_ns
 random = os.urandom
+error_text = os.strerror  # what an errno means
 
 
 def memory_bytes() -> tuple[int, int]:
@@ -164,3 +166,18 @@ def has_private_pages(pid: int, address: int, length: int) -> bool:
     finally:
         os.close(descriptor)
     return len(entries) != length // 4096 * 8 or b"\1" in entries[7::8].translate(_PRIVATE_PAGES)
+
+
+def own_usage() -> dict[str, float]:
+    """What the kernel's process has used (getrusage)."""
+    return _usage_of(resource.RUSAGE_SELF)
+
+
+def programs_usage() -> dict[str, float]:
+    """What the host processes that have ended have used."""
+    return _usage_of(resource.RUSAGE_CHILDREN)
+
+
+def _usage_of(who: int) -> dict[str, float]:
+    used = resource.getrusage(who)
+    return {name: getattr(used, name) for name in ("ru_utime", "ru_stime", "ru_minflt", "ru_majflt", "ru_maxrss")}

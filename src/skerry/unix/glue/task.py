@@ -50,6 +50,8 @@ class KernelLink:
         self._channel = channel
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._last_callback = 0
+        self.changes = 0
+        self.messages = 0  # of the kernel to us
         self.events = channel.trap(mach.TRAP_MACH_REPLY_PORT)
         self.on_death: dict[int, Callable[[], None]] = {}  # by the address of the channel of a task's space
         self.on_signal: Callable[[int, int], None] | None = None  # with its number, and who sent it or 0
@@ -66,6 +68,7 @@ class KernelLink:
 
     def change(self, data: bytes) -> int:
         """Change a task's memory: 0, or an errno."""
+        self.changes += 1
         code, _ = self._channel.ask(traps.TRAP_CHANGE, data)
         return 0 if code == 0 else _error(code).errno or linux.EINVAL
 
@@ -89,6 +92,7 @@ class KernelLink:
             code, message = self._channel.msg(None, option, 1024, self.events, 0, mach.MACH_PORT_NULL)
             if code:
                 return
+            self.messages += 1
             kind, number, value = traps.EVENT_WORDS.unpack(message[-traps.EVENT_WORDS.size :])
             if kind == traps.EVENT_CALLBACK:
                 self._callbacks.pop(number)()
@@ -128,7 +132,7 @@ def _nothing() -> None:
 
 def _error(code: int) -> OSError:
     number = code & 0xFF if code & traps.ERRNO == traps.ERRNO else ERRORS.get(code, linux.EINVAL)
-    return OSError(number, f"the kernel says {code:#x}")
+    return OSError(number, host.error_text(number))
 
 
 class TaskSpace:
@@ -199,7 +203,10 @@ class TaskSpace:
         self._queue(traps.MOVE, 0, False, 0, address, length, new_address, new_length)
 
     def flush(self) -> None:
-        self.host.flush()
+        try:
+            self.host.flush()
+        except OSError as error:
+            raise LinuxError(error.errno or linux.ENOMEM) from None
 
     def clear(self) -> None:
         self._changes.clear()
@@ -417,10 +424,21 @@ class RunLoop:
     def __init__(self, platform: TaskPlatform) -> None:
         self._platform = platform
         self.halted = False
+        self.wait: Callable[[int], Any] = platform.machine.wait
+
+    @property
+    def traps(self) -> int:
+        """How many traps were taken."""
+        return self._platform.machine.traps
+
+    @property
+    def host_calls(self) -> int:
+        """How often the kernel was asked to change address spaces."""
+        return self._platform.link.changes
 
     def run(self, server: Server, loop: Any) -> None:
         """``loop``: the server's activities (``lib.coroutine.Loop``)."""
-        wait = self._platform.machine.wait
+        wait = self.wait
         system_call = SYSTEM_CALL
         loop.run_ready()
         while not self.halted:
