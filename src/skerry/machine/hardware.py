@@ -56,7 +56,7 @@ class Machine:
         if self.processors > 1:  # the kernel on a core of its own, and spinning: no trap wakes a sleeping core
             first, *self.guest_processors = self.guest_processors
             self.server_processors = [first]
-            self._host.place(first, self.guest_processors, 0 if apart else SPIN_MICROSECONDS)
+            self._host.place(first, self.guest_processors, SPIN_MICROSECONDS)
         else:
             self.server_processors = self.guest_processors
         parts = _vdso_parts()

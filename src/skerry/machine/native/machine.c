@@ -141,7 +141,7 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
   uint64_t deadline = PyLong_AsUnsignedLongLong(argument);
   if (PyErr_Occurred())
     return NULL;
-  uint64_t spin_end = m->spin_ticks && !m->wide ? __rdtsc() + m->spin_ticks : 0;
+  uint64_t spin_end = m->spin_ticks && m->receives && !m->wide ? __rdtsc() + m->spin_ticks : 0;
   for (;;) {
     PyObject *found = m->contexts_first || !m->is_kernel ? NULL : next_caller(m); /* in turn, so that neither starves */
     m->contexts_first = found != NULL;
