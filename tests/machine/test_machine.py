@@ -94,6 +94,14 @@ def test_memory_is_read_and_written_and_bad_addresses_fault(program: tuple[Addre
         space.read(CODE + 0xFF0, 17)
     with pytest.raises(Fault):
         space.read(space.limit, 8)
+    with pytest.raises(Fault):
+        space.read(2**64 + 80, 8)  # a sum that does not fit in 64 bits any more
+    with pytest.raises(Fault):
+        space.read(CODE, 1 << 46)
+    with pytest.raises(Fault):
+        space.write(2**64, b"x")
+    with pytest.raises(Fault):
+        space.read_string(2**65, 8)
     with pytest.raises(ValueError, match="not the program's"):
         space.unmap(space.limit, 0x1000)
 

@@ -35,16 +35,28 @@ static ssize_t transfer(Space *s, uint64_t address, void *buffer, size_t length,
   return write ? process_vm_writev(s->pid, &local, 1, &remote, 1, 0) : process_vm_readv(s->pid, &local, 1, &remote, 1, 0);
 }
 
+/* An address as programs give them, after sums: what does not fit in 64 bits is nobody's. */
+static uint64_t address_of(PyObject *number) {
+  uint64_t address = PyLong_AsUnsignedLongLong(number);
+  if (address == UINT64_MAX && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
+    PyErr_Clear();
+  return address;
+}
+
 static PyObject *space_read(Space *s, PyObject *const *args, Py_ssize_t count) {
   if (count != 2)
     return PyErr_Format(PyExc_TypeError, "read(address, length)");
-  uint64_t address = PyLong_AsUnsignedLongLong(args[0]);
+  uint64_t address = address_of(args[0]);
   size_t length = PyLong_AsSize_t(args[1]);
   if (PyErr_Occurred())
     return NULL;
   if (length && !reachable(address, length, 0))
     return fault(address);
   PyObject *bytes = PyBytes_FromStringAndSize(NULL, length);
+  if (!bytes && PyErr_ExceptionMatches(PyExc_MemoryError)) { /* terabytes */
+    PyErr_Clear();
+    return fault(address);
+  }
   if (!bytes || !length)
     return bytes;
   ssize_t got = transfer(s, address, PyBytes_AS_STRING(bytes), length, 0);
@@ -57,7 +69,7 @@ static PyObject *space_read(Space *s, PyObject *const *args, Py_ssize_t count) {
 static PyObject *space_move_bytes(Space *s, PyObject *const *args, Py_ssize_t count, int write) {
   if (count != 2)
     return PyErr_Format(PyExc_TypeError, "an address and a buffer");
-  uint64_t address = PyLong_AsUnsignedLongLong(args[0]);
+  uint64_t address = address_of(args[0]);
   Py_buffer buffer;
   if (PyErr_Occurred() || PyObject_GetBuffer(args[1], &buffer, write ? PyBUF_SIMPLE : PyBUF_WRITABLE) < 0)
     return NULL;
@@ -80,7 +92,7 @@ static PyObject *space_write(Space *s, PyObject *const *args, Py_ssize_t count) 
 static PyObject *space_read_string(Space *s, PyObject *const *args, Py_ssize_t count) {
   if (count != 2)
     return PyErr_Format(PyExc_TypeError, "read_string(address, limit)");
-  uint64_t address = PyLong_AsUnsignedLongLong(args[0]);
+  uint64_t address = address_of(args[0]);
   size_t limit = PyLong_AsSize_t(args[1]);
   if (PyErr_Occurred())
     return NULL;
