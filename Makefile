@@ -33,6 +33,8 @@ demo: install
 
 test: install
 	@$(BIN)/python -m pytest -n auto
+	@echo 'the same programs with Unix in a task of its own (--config mach)'
+	@SKERRY_CONFIG=mach $(BIN)/python -m pytest -n auto tests/conformance tests/attacks tests/cli
 
 check: install
 	@$(BIN)/ruff format --check src tests setup.py
