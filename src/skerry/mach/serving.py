@@ -63,6 +63,8 @@ class Serving:
         self._cookies: dict[Task, int] = {}
         self._ports: dict[Any, Port] = {}  # of devices and memory
         self.task: NativeTask | None = None
+        self._requests: dict[int, tuple[tuple[Any, ...], Callable[[Any], None]]] = {}
+        self._last_request = 0
         self._calls: dict[int, Callable[..., Any]] = {
             traps.TRAP_BOOT: self._boot_data,
             traps.TRAP_FIRST_SPACE: self._first_space,
@@ -80,6 +82,8 @@ class Serving:
             traps.TRAP_DONE: self._end_all,
             traps.TRAP_OPEN: open,
             traps.TRAP_STOP: stop,
+            traps.TRAP_REQUEST: self._request,
+            traps.TRAP_ANSWER: self._answer,
         }
 
     # The boundary
@@ -154,6 +158,18 @@ class Serving:
         release(*notify.post(messages.simple(traps.EVENT, once, RightKind.SEND_ONCE, words)))
         self._kernel.machine.call_receiver()
 
+    def request(self, what: bytes, arguments: tuple[Any, ...], answered: Callable[[Any], None]) -> None:
+        """Ask the task for something; ``answered`` is called with its answer, if ever it comes."""
+        self._last_request += 1
+        self._requests[self._last_request] = ((what, *arguments), answered)
+        self.post(traps.EVENT_REQUEST, self._last_request, 0)
+
+    def _request(self, number: int) -> tuple[Any, ...]:
+        return self._requests[number][0]
+
+    def _answer(self, number: int, result: Any) -> None:
+        self._requests.pop(number)[1](result)
+
     def watch(self, task: NativeTask, ended: Callable[[], None]) -> Port:
         """A send right to a port: as the exception port of the serving task it has ``ended`` called when the task dies."""
         port = Port()
@@ -177,6 +193,8 @@ class Serving:
     def _boot_data(self, events: int) -> tuple[Any, ...]:
         assert self.task is not None
         self._events = self.task.space.lookup_right(events, RightKind.RECEIVE).port
+        for number in self._requests:  # that came too early
+            self.post(traps.EVENT_REQUEST, number, 0)
         return self._boot
 
     def _first_space(self) -> tuple[Any, ...]:
@@ -196,7 +214,7 @@ class Serving:
             assert isinstance(server, NativeSpace)
             for start, end in layout:
                 server.map_channel(address + start, end - start, space.channel, start)
-            bound = (self._insert(task.port), address, host.inner_number(space.pid), *_facts(thread.context))
+            bound = (self._insert(task.port), address, host.inner_number(space.pidfd), *_facts(thread.context))
         except (OSError, KernError):
             task.terminate()
             raise

@@ -139,9 +139,9 @@ def bind(pid: int, processors: list[int]) -> bool:
     return True
 
 
-def inner_number(pid: int) -> int:
-    """The number that a host process has in its own namespace. Raises OSError."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def inner_number(pidfd: int) -> int:
+    """The number that the host process of a pidfd has in its own namespace. Raises OSError."""
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines():  # /proc/PID/status says it too, and takes 0.14 ms
         if line.startswith("NSpid:"):
             return int(line.split()[-1])
     raise OSError("the host does not tell the numbers of processes in namespaces")
