@@ -206,6 +206,7 @@ class Serving:
     def _bind(self, task: Task, thread: Thread) -> tuple[Any, ...]:
         """Map the channel of a new task into the serving one: name, address, process number inside, and the first context."""
         assert self.task is not None
+        task.served = True
         space = task.map.space.host
         layout = device.CHANNEL_PARTS
         address = self._next_channel

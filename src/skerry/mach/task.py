@@ -53,6 +53,7 @@ class Task:
         self.emulation = emulation
         self.redirect: Callable[[Thread], None] = emulation.dispatcher()
         self.alive = True
+        self.served = False  # whether another task receives its threads' traps, and lets them run (``serving``)
         self._port: Port | None = None
         kernel.tasks[self] = None
         self._death = HostEvent(space.host.pidfd, self._host_process_ended)
@@ -144,8 +145,13 @@ def thread_create(task: Task) -> Thread:
 
 
 def task_suspend(task: Task) -> None:
-    """One more reason for all its threads, present and future, not to run; when this returns they stand still. Raises TERMINATED."""
+    """One more reason for all its threads, present and future, not to run; when this returns they stand still.
+
+    Raises TERMINATED; FAILURE for a task that another one serves.
+    """
     _require_alive(task)
+    if task.served:
+        raise KernError(KernReturn.FAILURE)
     task.suspend_count += 1
     if task.suspend_count == 1:
         for thread in task.threads:

@@ -214,8 +214,8 @@ def copy_state(source: Thread, target: Thread) -> None:
 
 
 def thread_suspend(thread: Thread) -> None:
-    """One more reason not to run; when this returns, it stands still. Raises TERMINATED."""
-    _require_alive(thread)
+    """One more reason not to run; when this returns, it stands still. Raises TERMINATED; FAILURE for a thread that another task serves."""
+    _require_own(thread)
     thread.suspend_count += 1
     if thread.suspend_count == 1:
         thread.hold()
@@ -245,8 +245,8 @@ def thread_abort(thread: Thread) -> None:
 
 
 def thread_terminate(thread: Thread) -> None:
-    """End the thread. Raises TERMINATED if it has ended."""
-    _require_alive(thread)
+    """End the thread. Raises TERMINATED if it has ended; FAILURE for a thread that another task serves."""
+    _require_own(thread)
     thread.terminate()
 
 
@@ -288,8 +288,15 @@ def _set_state(thread: Thread, flavor: int, state: bytes) -> None:
     thread.fs_base, thread.gs_base = fs_base, gs_base
 
 
-def _while_still(thread: Thread, action: Callable[[], Any]) -> Any:
+def _require_own(thread: Thread) -> None:
+    """The kernel itself lets the thread run: no task has its traps and registers (``serving``)."""
     _require_alive(thread)
+    if thread.task.served:
+        raise KernError(KernReturn.FAILURE)
+
+
+def _while_still(thread: Thread, action: Callable[[], Any]) -> Any:
+    _require_own(thread)
     thread.hold()
     thread.stop()
     try:
