@@ -38,6 +38,17 @@ class Bind:
     writes: Writes = Writes.LAYER
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A translator serves the tree at ``place``: the class in a user's file (``FILE.py:CLASS``), or an fsspec URL."""
+
+    source: str
+    place: bytes
+    is_url: bool
+    writable: bool  # a URL's files may be changed; a class says that itself
+    text: str  # as it was given
+
+
 class Net(Enum):
     """What a program reaches beyond its own loopback."""
 
@@ -61,12 +72,13 @@ class Publish:
 class Options:
     """One run. Paths are the host's, as bytes; ``environment`` is the program's, whole."""
 
-    arguments: list[bytes]
+    arguments: list[bytes]  # of the program; none: the system waits for programs from outside
     config: Config = Config.MACH_COLOCATED
     root: bytes = b"/"
     upper: str = ""  # host directory that keeps what is written; "": it is gone at the end
     user: str = ""  # who the program is inside: NAME, UID or UID:GID; "": who gives the command
     binds: list[Bind] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
     environment: list[bytes] = field(default_factory=list)
     directory: bytes = b"/"  # to start in
     directory_given: bool = False  # False: where the command was given; the root if that cannot be seen inside

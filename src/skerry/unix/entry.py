@@ -17,6 +17,7 @@ from skerry.abi import seccomp as sc
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import lifecycle, seccomp, signals
+from skerry.unix.answers import NotYet, performed
 from skerry.unix.errors import LinuxError
 from skerry.unix.ptrace_registers import ERESTARTSYS, RESTARTS
 
@@ -98,9 +99,12 @@ async def _traced(thread: Thread, tracee: Tracee) -> int | None:
         if thread.activity is not None and tracee.wants_back:
             thread.activity.broken_off = Interrupted()
         try:
-            result = _call(thread, number)
-            if result.__class__ is not int and result is not None:
-                result = await result
+            try:
+                result = _call(thread, number)
+                if result.__class__ is not int and result is not None:
+                    result = await result
+            except NotYet as wait:
+                result = await performed(thread, lambda: _call(thread, number), wait)
         except LinuxError as error:
             result = -error.errno
         except Fault:

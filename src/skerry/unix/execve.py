@@ -74,12 +74,14 @@ class Program:
         else:
             raise LinuxError(linux.ELOOP)
         self.image = _parse(head)
+        self.inode.prepare_program()
         self.interpreter: Inode | None = None
         for segment in self.image.segments:
             if segment.kind == elf.PT_INTERP:
                 name = self.inode.read_at(segment.offset, min(segment.file_size, HEAD)).split(b"\0", 1)[0]
                 self.interpreter, self.interpreter_path = _find(thread, name, thread.process.place.cwd, True)
                 self.interpreter_image = _parse(self.interpreter.read_at(0, HEAD))
+                self.interpreter.prepare_program()
 
 
 def _parse(head: bytes) -> elf.Image:

@@ -257,6 +257,9 @@ class Inode:
         """The memory behind the contents, for mmap: the same pages that read_at and write_at use. Raises ENODEV."""
         raise LinuxError(linux.ENODEV)
 
+    def prepare_program(self) -> None:
+        """It is about to be executed: from now on ``memory_object`` must succeed. Raises LinuxError."""
+
     def writable_memory_object(self) -> MemoryObject:
         """The same, for a shared mapping that may be written."""
         return self.memory_object()

@@ -12,6 +12,7 @@ from skerry.abi import linux
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import lifecycle, signals
+from skerry.unix.answers import NotYet, performed
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Server:
         except Interrupted:  # job control has just stopped the process
             thread.restart = self.calls[number].restarts
             result = -linux.EINTR
+        except NotYet as wait:
+            result = performed(thread, lambda: thread.user.call(handler, thread, arity), wait)
         if result.__class__ is int:
             self.answer(thread, result)
         elif result is not None:
@@ -85,6 +88,9 @@ class Server:
                 if thread.tracee is not None:
                     thread.tracee.broken_off()
                 self.answer(thread, -linux.EINTR)
+            elif isinstance(error, NotYet):
+                handler, arity = thread.handlers[thread.call]
+                self._wait(thread, call, performed(thread, lambda: thread.user.call(handler, thread, arity), error))
             else:
                 raise error
 

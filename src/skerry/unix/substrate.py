@@ -199,6 +199,19 @@ class Platform(Protocol):
         """Address of the vDSO that every space maps (AT_SYSINFO_EHDR), or 0."""
 
 
+class Translator(Protocol):
+    """Who answers for a directory tree, by the calls of :mod:`skerry.lib.translator`. Every call ends within a limit."""
+
+    def ask(self, method: bytes, arguments: tuple[Any, ...], done: Callable[[], None], /) -> int:
+        """Make a call; ``done`` is called once when it has ended. A number for it."""
+
+    def take(self, number: int, /) -> tuple[int, Any] | None:
+        """An errno, or 0 and what the call returned; None while it has not ended."""
+
+    def drop(self, number: int, /) -> None:
+        """Nobody waits for this call any more."""
+
+
 ThreadTrap = Callable[["UserThread", int, int, int], None]  # thread, signal number, code, address
 
 

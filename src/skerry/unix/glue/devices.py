@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from skerry.abi import linux
 from skerry.machine.device import RemoteFile
@@ -12,6 +12,7 @@ from skerry.machine.hosttree import HostTree
 from skerry.machine.layernode import LayerNode
 from skerry.machine.memory import HostFile
 from skerry.machine.stream import Stream
+from skerry.machine.translator import TranslatorDevice
 from skerry.unix.errors import LinuxError
 
 Arguments = ParamSpec("Arguments")
@@ -218,6 +219,23 @@ class TreeDevice:
 
     def open(self, path: bytes) -> FileDevice:
         return as_device(self._open(path))
+
+
+class TranslatedTree:
+    """A translator (:class:`skerry.unix.substrate.Translator`)."""
+
+    def __init__(self, device: TranslatorDevice) -> None:
+        self.ask = translated(device.ask)
+        self.drop = translated(device.drop)
+        self._take = device.take
+
+    def take(self, number: int) -> tuple[int, Any] | None:
+        try:
+            return self._take(number)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            return error.errno or linux.EIO, None
 
 
 class StreamDevice:

@@ -11,6 +11,7 @@ from skerry.abi import linux
 from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import memfd, sigio, signals
+from skerry.unix.answers import NotYet
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile, packed_old_entry
@@ -64,7 +65,7 @@ def _read_in_steps(thread: Thread, file: OpenFile, vector: list[tuple[int, int]]
     for address, length in pieces(vector):
         try:
             data = file.read(length) if offset is None else file.read_at(length, offset + done)
-        except LinuxError:
+        except (LinuxError, NotYet):
             if done:
                 break
             raise
@@ -142,7 +143,7 @@ async def _write_in_steps(thread: Thread, file: OpenFile, vector: list[tuple[int
         try:
             result = write_bytes(thread, file, thread.process.memory.read(address, length))
             step = result if isinstance(result, int) else await result
-        except (LinuxError, Fault, Interrupted):
+        except (LinuxError, Fault, Interrupted, NotYet):
             if done:
                 break
             raise

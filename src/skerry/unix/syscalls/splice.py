@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.unix.answers import retried
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile, RegularFile
@@ -117,11 +118,11 @@ async def _splice(thread: Thread, file: OpenFile, source_at: int, target: OpenFi
                 await _changed(file, flags)
             data = piped
         if out_at:
-            done = target.write_at(data, _offset(thread, out_at))
+            at = _offset(thread, out_at)
+            done: int = await retried(thread, lambda: target.write_at(data, at))
             _moved(thread, target, out_at, _offset(thread, out_at) + done)
         else:
-            result = write_bytes(thread, target, data)
-            done = result if isinstance(result, int) else await result
+            done = await retried(thread, lambda: write_bytes(thread, target, data))  # a pipe has given the data away
         if not isinstance(file, PipeEnd | Socket):
             _moved(thread, file, source_at, start + done)
         return done

@@ -1,0 +1,441 @@
+"""The translators of a run (``--mount``): native tasks that serve what a user has written, and helpers that serve fsspec's file systems.
+
+Both are asked by the calls of ``lib.translator``: a task by messages of Mach, a helper by the same messages on a socket. Whatever they
+answer or do not answer, a call ends: with ETIMEDOUT after LIMIT, with EIO where the answer is garbage or who should give it is dead. One
+that answers nothing at all for that time is ended. One that has ended is started anew when it is next asked, but not before a pause, which
+doubles from PAUSE to PAUSE_MOST while it keeps dying; until then every call gets EIO.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from skerry.abi import linux, mach, machmsg
+from skerry.abi.machmsg import FormatError, UserMessage
+from skerry.lib.stubs import CallError, Routine, request, results, routines
+from skerry.lib.translator import BROKEN, ERROR, TROUBLE_MOST, TranslatorCalls
+from skerry.mach import mach_port as mp
+from skerry.mach import right
+from skerry.mach.errors import KernError, KernReturn
+from skerry.mach.ipc import mach_msg
+from skerry.mach.kernel import Kernel
+from skerry.mach.native import NativeTask
+from skerry.mach.processor import Processor, Timer
+from skerry.mach.right import RightKind
+from skerry.mach.space import Space
+from skerry.machine import Machine, MachineError
+from skerry.machine.helper import Helper
+from skerry.machine.native_task import Template
+from skerry.machine.translator import TranslatorDevice
+from skerry.options import Mount, UserError
+
+ROUTINES: Final[dict[bytes, Routine]] = {row.name.encode(): row for row in routines(TranslatorCalls)}
+TASK_LIMIT: Final = 10_000  # ms that a call may take
+HELPER_LIMIT: Final = 60_000  # the same where a network may be on the way
+CALLS_MOST: Final = 4096  # under way, of one translator
+PAUSE: Final = 100_000_000  # ns
+PAUSE_MOST: Final = 30_000_000_000
+STEADY: Final = 10_000_000_000  # ns: who has lived so long starts with the shortest pause again
+FLUSH_SECONDS: Final = 30.0  # that a helper may take at the end to put away what was written
+PORT: Final = 0x1001  # the receive right of a task's calls
+SOURCE_MOST: Final = 900 << 10  # bytes of a server's text
+NOT_FOR_SERVERS: Final = frozenset({"antigravity", "this", "idlelib", "turtledemo", "test", "lib2to3", "__main__"})
+HELPER: Final = "skerry.fsspec_server"
+Reply = Callable[[int, UserMessage | None], None]  # an errno, or 0 and the answer
+
+
+class Translator(TranslatorDevice):
+    """What both kinds share: the calls under way, and how one that dies is started again."""
+
+    def __init__(self, mount: Mount, processor: Processor, say: Callable[[str], None]) -> None:
+        self._mount = mount
+        self._processor = processor
+        self._say = say
+        self._ended: dict[int, tuple[int, Any]] = {}
+        self._waiting: dict[int, Callable[[], None]] = {}
+        self._last = 0
+        self._pause = 0
+        self._started = 0  # when (ns)
+        self._not_before = 0
+        self._told = ""
+
+    # The device
+    def ask(self, method: bytes, arguments: tuple[Any, ...], done: Callable[[], None]) -> int:
+        row = ROUTINES[method]
+        message = request(row, PORT, arguments)
+        self._last += 1
+        number = self._last
+        self._waiting[number] = done
+        if len(self._waiting) + len(self._ended) > CALLS_MOST or not self._is_there():
+            self._processor.make_ready(lambda: self._end(number, linux.EIO, None))
+        else:
+            self._send(message, lambda code, answer: self._answered(number, row, code, answer))
+        return number
+
+    def take(self, number: int) -> tuple[int, Any]:
+        if number not in self._ended:
+            raise BlockingIOError(linux.EAGAIN, "the call has not ended")
+        return self._ended.pop(number)
+
+    def drop(self, number: int) -> None:
+        self._waiting.pop(number, None)
+        self._ended.pop(number, None)
+
+    # Answers
+    def _answered(self, number: int, row: Routine, code: int, answer: UserMessage | None) -> None:
+        value: Any = None
+        if answer is not None:
+            try:
+                value = results(row, answer)
+            except CallError as error:
+                code = error.code - ERROR if ERROR < error.code <= ERROR + linux.EHWPOISON else linux.EIO
+                if error.code == BROKEN:
+                    self._send(request(ROUTINES[b"tr_trouble"], PORT, ()), self._tell_trouble)
+        self._end(number, code, value)
+
+    def _end(self, number: int, code: int, value: Any) -> None:
+        done = self._waiting.pop(number, None)
+        if done is not None:
+            self._ended[number] = (code, value)
+            done()
+
+    def _tell_trouble(self, _code: int, answer: UserMessage | None) -> None:
+        if answer is not None:
+            with contextlib.suppress(CallError):
+                self._tell(results(ROUTINES[b"tr_trouble"], answer).decode(errors="replace"))
+
+    def _tell(self, text: str) -> None:
+        """Show what went wrong, if it is not what was shown last."""
+        if text and text != self._told:
+            self._told = text
+            self._say(f"skerry: --mount {self._mount.text}: {text[-TROUBLE_MOST:].rstrip()}\n")
+
+    # Life and death
+    def _is_there(self) -> bool:
+        """Whether somebody can be asked; one that has died is started, if its pause is over."""
+        if self._alive():
+            return True
+        now = self._processor.clock()
+        if now < self._not_before:
+            return False
+        self._pause = min(max(2 * self._pause, PAUSE), PAUSE_MOST) if now < self._started + self._pause + STEADY else PAUSE
+        try:
+            self._start()
+        except (OSError, MachineError) as error:
+            self._tell(f"it cannot be started: {error}")
+            self._not_before = now + self._pause
+            return False
+        self._started, self._not_before = now, now + self._pause
+        return True
+
+    def _alive(self) -> bool:
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        """Start it. Raises OSError, MachineError."""
+        raise NotImplementedError
+
+    def _send(self, message: UserMessage, reply: Reply) -> None:
+        """Send a request; ``reply`` is called once, later."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """The run is over."""
+        raise NotImplementedError
+
+
+class _NoMemory:
+    """The map of who takes nothing out of line (:class:`skerry.mach.transfer.VmMap`): a translator's answers are short."""
+
+    def bring_in(self, address: int, length: int, access: int) -> None:
+        """There is nothing to bring."""
+
+    def copyin(self, address: int, length: int, destroy: bool) -> Any:
+        raise KernError(KernReturn.INVALID_ADDRESS)
+
+    def copyout(self, copy: Any, length: int) -> int:
+        raise KernError(KernReturn.NO_SPACE)
+
+
+class _Client:
+    """Who makes one call of a translator: names that are gone when it has ended, with all that a hostile answer may have brought."""
+
+    def __init__(self, processor: Processor) -> None:
+        self.processor = processor
+        self.space = Space()
+        self.map = _NoMemory()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A class that a user has written, and the text that it stands in."""
+
+    source: str
+    name: str
+    path: str
+
+
+class TaskTranslator(Translator):
+    """A native task, asked by messages to its port."""
+
+    def __init__(self, mount: Mount, kernel: Kernel, template: Template, server: Server, say: Callable[[str], None]) -> None:
+        super().__init__(mount, kernel.processor, say)
+        self._kernel = kernel
+        self._template = template
+        self._server = server
+        self._task: NativeTask | None = None
+        self._answers = 0
+
+    def _alive(self) -> bool:
+        if self._task is None:
+            return False
+        if not self._task.alive or not self._task.process.alive:
+            self._tell_end(self._task)
+            return False
+        return True
+
+    def _tell_end(self, task: NativeTask) -> None:
+        self._task = None
+        self._tell("its server has ended: it is started anew when it is needed. " + (task.last_words.strip() or "It was killed."))
+
+    def _start(self) -> None:
+        server = self._server
+        self._task = NativeTask(
+            self._kernel, self._template, "skerry.lib.translator:main", None, [PORT, server.source, server.name, server.path]
+        )
+        mp.mach_port_allocate_name(self._task, RightKind.RECEIVE, PORT)
+
+    def _send(self, message: UserMessage, reply: Reply) -> None:
+        task = self._task
+        entry = task.space.entries.get(PORT) if task is not None else None
+        if task is None or entry is None or not entry.types & mach.MACH_PORT_TYPE_RECEIVE:  # it has thrown its port away
+            if task is not None:
+                task.terminate()
+            self._processor.make_ready(lambda: reply(linux.EIO, None))
+            return
+        client = _Client(self._processor)
+        port = client.space.copyout(RightKind.SEND, right.make_send(entry.port))
+        answered = mp.mach_port_allocate(client, RightKind.RECEIVE)
+        asked = UserMessage(message.id, port, answered, mach.MSG_TYPE_COPY_SEND, mach.MSG_TYPE_MAKE_SEND_ONCE, message.items, message.body)
+        before = self._answers
+
+        def ended(code: int, answer: UserMessage | None) -> None:
+            client.space.terminate()
+            failed = code & ~(mach.MACH_MSG_IPC_SPACE | mach.MACH_MSG_VM_SPACE | mach.MACH_MSG_IPC_KERNEL | mach.MACH_MSG_VM_KERNEL)
+            if failed in (mach.MACH_RCV_TIMED_OUT, mach.MACH_SEND_TIMED_OUT):
+                if self._answers == before and task.alive:
+                    task.terminate()
+                    if task is self._task:
+                        self._task = None
+                        self._tell("its server has not answered in time, and was ended: it is started anew when it is needed")
+                reply(linux.ETIMEDOUT, None)
+            elif code != mach.MACH_MSG_SUCCESS or answer is None or answer.id != message.id + mach.REPLY_ID:
+                if not task.alive and task is self._task:
+                    self._tell_end(task)
+                reply(linux.EIO, None)
+            else:
+                self._answers += 1
+                reply(0, answer)
+
+        option = mach.MACH_SEND_MSG | mach.MACH_SEND_TIMEOUT | mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT
+        mach_msg(client, asked, option, ended, receive_name=answered, timeout=TASK_LIMIT)
+
+    def close(self) -> None:
+        if self._task is not None:
+            self._task.terminate()
+
+
+class HelperTranslator(Translator):
+    """A helper process, asked one call at a time."""
+
+    def __init__(self, mount: Mount, helper: Helper, say: Callable[[str], None]) -> None:
+        """``helper`` has greeted."""
+        super().__init__(mount, Processor(Machine.monotonic), say)
+        self._helper: Helper | None = helper
+        self._machine: Machine | None = None
+        self._queue: deque[tuple[bytes, Reply]] = deque()  # the first has been sent
+        self._timer: Timer | None = None
+
+    def attach(self, kernel: Kernel) -> None:
+        """The kernel waits for its answers from now on."""
+        self._processor, self._machine = kernel.processor, kernel.machine
+        if self._helper is not None:
+            self._helper.watch(kernel.machine, self._received)
+
+    def _alive(self) -> bool:
+        return self._helper is not None
+
+    def _start(self) -> None:
+        assert self._machine is not None
+        self._helper = helper = _helper(self._mount)
+        self._greeted = False
+        helper.watch(self._machine, self._received)
+
+    _greeted = True  # what comes next is an answer, not the greeting
+
+    def _send(self, message: UserMessage, reply: Reply) -> None:
+        self._queue.append((machmsg.pack(message), reply))
+        if len(self._queue) == 1:
+            self._send_first()
+
+    def _send_first(self) -> None:
+        if not self._queue or not self._greeted or self._helper is None:
+            return
+        self._timer = self._processor.call_after(HELPER_LIMIT, self._too_late)
+        try:
+            self._helper.send(self._queue[0][0])
+        except OSError:
+            self._processor.make_ready(lambda: self._gone(linux.EIO, "its helper has ended"))
+
+    def _received(self, message: bytes) -> None:
+        if not message:
+            self._gone(linux.EIO, "its helper has ended: it is started anew when it is needed")
+        elif not self._greeted:
+            self._greeted = True
+            if message[:1] == b"!":
+                self._gone(linux.EIO, message[1:].decode(errors="replace"))
+            else:
+                self._send_first()
+        elif self._queue:
+            if self._timer is not None:
+                self._timer.cancel()
+            _, reply = self._queue.popleft()
+            try:
+                answer: UserMessage | None = machmsg.parse(message)
+            except (FormatError, ValueError):
+                answer = None
+            self._send_first()
+            reply(0 if answer is not None else linux.EIO, answer)
+        self._processor.run()
+
+    def _too_late(self) -> None:
+        self._gone(linux.ETIMEDOUT, "its helper has not answered in time, and was ended: it is started anew when it is needed")
+
+    def _gone(self, code: int, why: str) -> None:
+        """End it, and what it was asked."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._helper is not None:
+            self._helper.close()
+            self._helper = None
+        self._tell(why)
+        queue, self._queue = self._queue, deque()
+        for _, reply in queue:
+            reply(code, None)
+            code = linux.EIO
+
+    def close(self) -> None:
+        if self._helper is not None:
+            self._helper.close(FLUSH_SECONDS)
+            self._helper = None
+
+
+class Translators:
+    """All of a run, in the order of the options. Enter it before there is a machine; ``attach`` when there is."""
+
+    def __init__(self, mounts: list[Mount], say: Callable[[str], None]) -> None:
+        """Read the servers, and start the helpers. Raises UserError."""
+        self._say = say
+        self._mounts = mounts
+        self._servers = {mount.text: read_server(mount) for mount in mounts if not mount.is_url}
+        self._helpers: dict[str, HelperTranslator] = {}
+        self._template: Template | None = None
+        self.devices: list[Translator] = []
+        try:
+            for mount in mounts:
+                if mount.is_url:
+                    self._helpers[mount.text] = HelperTranslator(mount, started_helper(mount), say)
+        except UserError:
+            self.close()
+            raise
+
+    def attach(self, kernel: Kernel) -> None:
+        """Make the devices. Raises MachineError."""
+        if self._servers:
+            modules = sorted({module for server in self._servers.values() for module in imports(server.source)})
+            self._template = Template(kernel.machine, ["skerry.lib.translator", "skerry.lib.service", *modules])
+        for mount in self._mounts:
+            if mount.is_url:
+                helper = self._helpers[mount.text]
+                helper.attach(kernel)
+                self.devices.append(helper)
+            else:
+                assert self._template is not None
+                self.devices.append(TaskTranslator(mount, kernel, self._template, self._servers[mount.text], self._say))
+
+    def close(self) -> None:
+        """End them all; what was written reaches where it belongs."""
+        for translator in (*self._helpers.values(), *self.devices):
+            translator.close()
+        self._helpers, self.devices = {}, []
+        if self._template is not None:
+            self._template.close()
+            self._template = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def read_server(mount: Mount) -> Server:
+    """The text of FILE.py:CLASS. Raises UserError: no such file, no Python, no such class."""
+    path, _, name = mount.source.rpartition(":")
+    try:
+        source = Path(path).read_text()
+        tree = ast.parse(source)
+    except OSError as error:
+        raise UserError(f"--mount {mount.text}: {path}: {error.strerror}: give /PLACE=FILE.py:CLASS, or a URL") from error
+    except (SyntaxError, ValueError) as error:
+        where = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise UserError(f"--mount {mount.text}: {path}{where} is no Python: {error.args[0]}") from error
+    if len(source.encode()) > SOURCE_MOST:
+        raise UserError(f"--mount {mount.text}: {path} is larger than {SOURCE_MOST >> 10} KiB: make it smaller")
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    if name not in classes:
+        known = f"one of {', '.join(classes)}" if classes else "a file that has one"
+        raise UserError(f"--mount {mount.text}: {path} has no class {name}: give {known}")
+    return Server(source, name, path)
+
+
+def imports(source: str) -> set[str]:
+    """Modules of the standard library that a server's text imports: they are there when the filter closes."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    allowed = sys.stdlib_module_names - NOT_FOR_SERVERS
+    return {name for name in found if name.partition(".")[0] in allowed and name != "__future__"}
+
+
+def _helper(mount: Mount) -> Helper:
+    return Helper(HELPER, (mount.source, int(mount.writable), os.getcwd()))
+
+
+def started_helper(mount: Mount) -> Helper:
+    """A helper that has greeted: its URL can be served. Raises UserError."""
+    from importlib.util import find_spec
+
+    if find_spec("fsspec") is None:
+        raise UserError(f"--mount {mount.text}: URLs need fsspec, which is not installed: pip install 'skerry[fsspec]'")
+    try:
+        helper = _helper(mount)
+    except OSError as error:
+        raise UserError(f"--mount {mount.text}: its helper cannot be started: {error.strerror}") from error
+    said = helper.first_message(HELPER_LIMIT / 1000)
+    if said is None or said[:1] != b"+":
+        helper.close()
+        reason = "no answer in time: check the URL" if said is None else said[1:].decode(errors="replace") or "its helper has died"
+        raise UserError(f"--mount {mount.text}: {reason}")
+    return helper

@@ -1,0 +1,161 @@
+"""Calls that need an answer from elsewhere: the system call waits, and is made once more when the answer is there.
+
+An operation of a file system never sleeps. Where it needs an answer that is not here it raises :class:`NotYet`; the boundary lets the
+thread wait for it (``performed``) and calls the handler again, which comes to the same place and goes on. So a handler that has not changed
+anything needs to know nothing of this. What has changed something in the translator is not asked again: the answers of one system call are
+kept in a log (``Replay``) and given once each, in order, and time stands still for what may be kept (``Replay.now``).
+
+Rules for file systems: nothing but changes is asked after a change. For handlers: what was done before an operation that may raise NotYet
+is done again, unless the operation is made by ``retried``. A signal does not break off the wait, as for a disk; a kill does.
+
+Source: VM_FAULT_RETRY of Linux is the same for faults; lib.coroutine for the waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.abi import linux
+from skerry.lib.coroutine import Interrupted, WaitQueue
+from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.unix.process import Thread
+    from skerry.unix.substrate import Translator
+
+ROUNDS: Final = 100_000  # in one system call: something is wrong with what needs more
+Arrived = Callable[[int, Any], None]  # takes an errno, and what the call returned
+
+
+class Question:
+    """One call of a translator. ``arrived`` takes the answer; without it, it is kept in the log."""
+
+    __slots__ = ("answer", "arguments", "arrived", "method", "translator")
+
+    def __init__(self, translator: Translator, method: bytes, arguments: tuple[Any, ...], arrived: Arrived | None = None) -> None:
+        self.translator = translator
+        self.method = method
+        self.arguments = arguments
+        self.arrived = arrived
+        self.answer: tuple[int, Any] | None = None
+
+
+class NotYet(Exception):
+    """These questions must be answered first."""
+
+    def __init__(self, *questions: Question) -> None:
+        super().__init__("an answer is missing")
+        self.questions = questions
+
+
+class Replay:
+    """The answers that one system call has had."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now  # monotonic (ns)
+        self._log: list[Question] = []
+        self._next = 0
+
+    def answer_to(self, translator: Translator, method: bytes, arguments: tuple[Any, ...]) -> tuple[int, Any] | None:
+        """The next answer to this question, if it was asked."""
+        for index in range(self._next, len(self._log)):
+            question = self._log[index]
+            if question.translator is translator and question.method == method and question.arguments == arguments:
+                self._next = index + 1
+                return question.answer
+        return None
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """What the function gives, with these answers. Raises what it raises, NotYet among it."""
+        global _current
+        self._next = 0
+        before, _current = _current, self
+        try:
+            return function()
+        finally:
+            _current = before
+
+    @coroutine
+    def drive(self, body: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Await ``body`` with these answers."""
+        global _current
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            while True:
+                before, _current = _current, self
+                try:
+                    request = body.send(value) if error is None else body.throw(error)
+                except StopIteration as stop:
+                    return stop.value
+                finally:
+                    _current = before
+                value, error = None, None
+                try:
+                    value = yield request
+                except Interrupted as interrupted:
+                    error = interrupted
+        finally:
+            body.close()
+
+    async def ask(self, wait: NotYet) -> bool:
+        """Have the questions answered; whether a signal came meanwhile."""
+        changed = WaitQueue()
+        numbers = {question.translator.ask(question.method, question.arguments, changed.wake): question for question in wait.questions}
+        interrupted = False
+        try:
+            while True:
+                for number, question in list(numbers.items()):
+                    answer = question.translator.take(number)
+                    if answer is not None:
+                        del numbers[number]
+                        self._keep(question, answer)
+                if not numbers:
+                    return interrupted
+                try:
+                    await changed.wait()
+                except Interrupted:
+                    interrupted = True
+        finally:
+            for number, question in numbers.items():
+                question.translator.drop(number)
+
+    def _keep(self, question: Question, answer: tuple[int, Any]) -> None:
+        if question.arrived is not None:
+            question.arrived(*answer)
+        else:
+            question.answer = answer
+            self._log.append(question)
+
+
+_current: Replay | None = None  # of the system call that is being made again
+
+
+def current() -> Replay | None:
+    """The log of the call that is being made, if it has waited before."""
+    return _current
+
+
+async def performed(thread: Thread, function: Callable[[], Any], wait: NotYet) -> Any:
+    """What ``function`` comes to when everything is answered, ``wait`` first. Raises what it raises; EIO where there is no end."""
+    replay = Replay(thread.process.system.platform.monotonic())
+    for _ in range(ROUNDS):
+        if await replay.ask(wait) and thread.activity is not None:
+            thread.activity.broken_off = Interrupted()  # it is no longer a disk that is waited for
+        try:
+            result = replay.run(function)
+            return await replay.drive(result) if hasattr(result, "send") else result
+        except NotYet as again:
+            wait = again
+    raise LinuxError(linux.EIO)
+
+
+async def retried(thread: Thread, function: Callable[[], Any]) -> Any:
+    """``function``'s result or its coroutine's, made again by itself until everything is answered."""
+    try:
+        result = function()
+        return await result if hasattr(result, "send") else result
+    except NotYet as wait:
+        return await performed(thread, function, wait)
