@@ -177,6 +177,7 @@ HIDDEN void release_bell(Context *c);
 
 /* placement.c */
 HIDDEN void place(Context *c);
+HIDDEN void place_mapper(Space *s);
 HIDDEN void weigh(Machine *m, uint64_t now);
 HIDDEN void set_running(Context *c);
 HIDDEN void set_stopped(Context *c);

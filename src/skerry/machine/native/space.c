@@ -237,6 +237,8 @@ int greet(Space *s) {
   int off = 0;
   setsockopt(s->socket, SOL_SOCKET, SO_PASSCRED, &off, sizeof off);
   s->alive = s->pidfd >= 0;
+  if (s->alive)
+    place_mapper(s);
   return s->alive ? 0 : -1;
 }
 
