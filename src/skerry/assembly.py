@@ -82,8 +82,11 @@ class Assembly:
         return devpts
 
     def start(self) -> Thread:
-        """The first thread of the program, which stands still. Raises UserError."""
-        thread = first.start(self._devices, self.system, self.options)
+        """The first thread of the program, which stands still; without a program it is never to run. Raises UserError."""
+        if self.options.arguments:
+            thread = first.start(self._devices, self.system, self.options)
+        else:
+            thread = first.hold(self._devices, self.system)
         networks.attach(self._devices, thread, self.options, self._say)
         if self._tracer is not None:
             self._tracer.started(thread, len(self.options.environment))

@@ -1,4 +1,4 @@
-"""The first process: its standard streams, where it starts, and the program that it runs."""
+"""Processes that are begun from outside, the first above all: their standard streams, where they start, and the programs that they run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.options import Options, UserError
-from skerry.unix import sessions, signals
+from skerry.unix import lifecycle, sessions, signals
 from skerry.unix.console import make_stream
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import NotAProgram, Program, execute
@@ -15,7 +15,7 @@ from skerry.unix.files import FileTable
 from skerry.unix.fs.tmpfs import Directory
 from skerry.unix.glue.devices import StreamDevice
 from skerry.unix.memory import Memory
-from skerry.unix.process import Credentials, Place, Process, System, Thread
+from skerry.unix.process import INIT, Credentials, Place, Process, System, Thread
 from skerry.unix.vfs import resolve
 
 if TYPE_CHECKING:
@@ -50,39 +50,67 @@ class StandardStreams:
 
 def start(devices: Devices, system: System, options: Options) -> Thread:
     """The first process's thread, about to run the program. Raises UserError."""
-    space, user = system.platform.first_space()
-    who = devices.identity
-    credentials = Credentials(who.uid, who.gid, who.groups)
-    place = Place(system.root, system.root, 0o022)
-    process = Process(system, system.new_pid(), None, Memory(space), FileTable(), place, credentials, signals.Actions())
-    process.memory.run_limit = system.limits.memory
-    system.first = process
-    system.processes[process.pid] = process
-    _standard_streams(devices, process)
-    thread = Thread(process, process.pid, user)
-    user.owner = thread
-    process.threads[process.pid] = thread
+    thread = _new_thread(devices, system, system.new_pid())
+    system.first = thread.process
+    _open_streams(devices, thread.process, {descriptor: descriptor for descriptor in devices.streams})  # a closed one is closed inside
+    if system.console is not None:
+        sessions.acquire(thread.process, system.console)
     _enter_directory(thread, options)
     _execute(devices, thread, options)
     return thread
 
 
-def _standard_streams(devices: Devices, process: Process) -> None:
+def hold(devices: Devices, system: System) -> Thread:
+    """A first process that runs nothing, and that nobody inside sees: the system lives until it is ended from outside."""
+    thread = _new_thread(devices, system, INIT)
+    del system.processes[INIT]
+    system.first = thread.process
+    return thread
+
+
+def start_beside(devices: Devices, system: System, options: Options, streams: dict[int, int]) -> Thread:
+    """The thread of one more program, in a session of its own, about to run. ``streams``: its descriptors, by number. Raises UserError."""
+    thread = _new_thread(devices, system, system.new_pid())
+    try:
+        _open_streams(devices, thread.process, streams)
+        _enter_directory(thread, options)
+        _execute(devices, thread, options)
+    except UserError:
+        lifecycle.end_process(thread.process, linux.SIGKILL)
+        raise
+    return thread
+
+
+def _new_thread(devices: Devices, system: System, pid: int) -> Thread:
+    """The thread of a new process without parent, program and descriptors."""
+    space, user = system.platform.first_space()
+    who = devices.identity
+    credentials = Credentials(who.uid, who.gid, who.groups)
+    place = Place(system.root, system.root, 0o022)
+    process = Process(system, pid, None, Memory(space), FileTable(), place, credentials, signals.Actions())
+    process.memory.run_limit = system.limits.memory
+    system.processes[process.pid] = process
+    thread = Thread(process, process.pid, user)
+    user.owner = thread
+    process.threads[process.pid] = thread
+    return thread
+
+
+def _open_streams(devices: Devices, process: Process, streams: dict[int, int]) -> None:
+    """Give the process streams of the host, by the numbers that they get."""
     system = process.system
     owner = (process.credentials.uid, process.credentials.gid)
-    for descriptor in devices.streams:  # one that is closed is closed inside
+    for number, descriptor in streams.items():
         stream = devices.stream(descriptor)
-        access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if descriptor else os.O_RDONLY
+        access = os.O_RDWR if stream.is_terminal else os.O_WRONLY if number else os.O_RDONLY
         device = StreamDevice(stream)
         file: OpenFile
         if system.console is not None and stream.is_terminal:
             file = system.console.file(device, access)
             file.path = b"/dev/pts/0"
         else:
-            file = make_stream(device, access, descriptor, owner, system.platform.realtime())
-        process.files.place(descriptor, file, False)
-    if system.console is not None:
-        sessions.acquire(process, system.console)
+            file = make_stream(device, access, number, owner, system.platform.realtime())
+        process.files.place(number, file, False)
 
 
 def _find(thread: Thread, path: bytes) -> Inode | None:

@@ -58,7 +58,7 @@ class Grants:
         return layer.path_below, layer.upper, layer.work
 
     def _find(self, path: bytes) -> bytes:
-        self._check(path == self._options.arguments[0])
+        self._check(not self._options.arguments or path == self._options.arguments[0])
         return self._devices.find(path)
 
     def _stream(self, descriptor: int) -> Stream:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import resource
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry import first, relay, users
 from skerry.abi import mach, traps
 from skerry.assembly import Assembly, exit_status
+from skerry.control.door import Door
 from skerry.devices import OwnDevices
 from skerry.grants import Grants, boot_data
 from skerry.mach.kernel import Kernel
@@ -24,7 +25,13 @@ from skerry.unix import signals
 from skerry.unix.glue.mach import MachPlatform, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skerry.control.desk import Desk
+    from skerry.control.programs import Owner
+    from skerry.machine.owners import Owners
     from skerry.stats import Statistics
+    from skerry.users import Identity
 
 
 OWN_FAILURE: Final = 125
@@ -43,17 +50,20 @@ class _Nothing:
 NOTHING: Final = _Nothing()
 
 
-def run(options: Options) -> int:
-    """Run the program to its end; the exit status of the command. Raises UserError."""
+def run(options: Options, owner: Owner | None = None) -> int:
+    """Run the program to its end; the exit status of the command. ``owner``: a system without a program, that is controlled from outside.
+
+    Raises UserError.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     statistics = _statistics() if options.stats and options.config is Config.MACH_COLOCATED else None
     try:
         with first.StandardStreams() as streams, TerminalModes(), Machine(options.config is Config.MACH) as machine:
             if options.config is Config.MACH:
-                status = _run_as_task(machine, options, streams.open)
+                status = _run_as_task(machine, options, streams.open, owner)
             else:
-                status = _run_colocated(machine, options, streams.open, statistics)
+                status = _run_colocated(machine, options, streams.open, statistics, owner)
     except MachineError as error:
         raise UserError(str(error)) from error
     finally:
@@ -63,11 +73,20 @@ def run(options: Options) -> int:
     return status
 
 
-def _run_as_task(machine: Machine, options: Options, streams: list[int]) -> int:
+def _devices(machine: Machine, options: Options, streams: list[int], owners: Owners, identity: Identity, owner: Owner | None) -> OwnDevices:
+    if owner is None:
+        return OwnDevices(machine, options, streams, owners, identity)
+    from skerry.control.programs import ProgramDevices
+
+    owner.devices = ProgramDevices(machine, options, owners, identity)
+    return owner.devices
+
+
+def _run_as_task(machine: Machine, options: Options, streams: list[int], owner: Owner | None) -> int:
     """Unix in a task of its own, until it is done; its exit status as the command's. Raises UserError, MachineError."""
     owners, identity = users.who(options)
     options = users.with_variables(options, identity)
-    devices = OwnDevices(machine, options, streams, owners, identity)
+    devices = _devices(machine, options, streams, owners, identity, owner)
     grants = Grants(devices, options)
     kernel = Kernel(machine)
     outcome: list[tuple[int, bytes | None]] = []
@@ -77,11 +96,13 @@ def _run_as_task(machine: Machine, options: Options, streams: list[int]) -> int:
         kernel.halted = True
 
     boot = boot_data(devices, options, machine.processors, machine.vdso, relay.can_be_continued())
-    serving = Serving(kernel, boot, grants.open, say, relay.stop_command, done)
+    tell = say if owner is None else owner.say
+    serving = Serving(kernel, boot, grants.open, tell, relay.stop_command, done)
     modules = [
         "skerry.unix_task",
         "ctypes",
         "skerry.unix.fs.upperdir",
+        "skerry.control.calls",
         *(["skerry.unix.strace", "skerry.unix.observe"] if options.strace else []),
         *(["skerry.stats"] if options.stats else []),
     ]
@@ -89,7 +110,8 @@ def _run_as_task(machine: Machine, options: Options, streams: list[int]) -> int:
         task = NativeTask(kernel, template, "skerry.unix_task:main", serving=serving)
         task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))
         deliver = partial(serving.post, traps.EVENT_SIGNAL, value=0)
-        with relay.SignalRelay(machine, devices.terminal is not None, deliver):
+        passing_on = relay.SignalRelay(machine, devices.terminal is not None, deliver)
+        with passing_on, Door(machine, kernel, options, serving.request, owner):
             kernel.run(NOTHING)
     grants.close()
     status, text = outcome[0]
@@ -104,7 +126,7 @@ def _statistics() -> Statistics:
     return Statistics()
 
 
-def _run_colocated(machine: Machine, options: Options, streams: list[int], statistics: Statistics | None) -> int:
+def _run_colocated(machine: Machine, options: Options, streams: list[int], statistics: Statistics | None, owner: Owner | None) -> int:
     """Unix in the kernel's address space, until the first process has ended; its exit status as the command's. Raises UserError."""
     kernel = Kernel(machine)
     platform = MachPlatform(kernel)
@@ -116,8 +138,9 @@ def _run_colocated(machine: Machine, options: Options, streams: list[int], stati
 
     owners, identity = users.who(options)
     options = users.with_variables(options, identity)
-    devices = OwnDevices(machine, options, streams, owners, identity)
-    assembly = Assembly(platform, devices, options, say, ended)
+    devices = _devices(machine, options, streams, owners, identity, owner)
+    tell = say if owner is None else owner.say
+    assembly = Assembly(platform, devices, options, tell, ended)
     if statistics is None:
         server = assembly.make_server([])
     else:
@@ -125,14 +148,25 @@ def _run_colocated(machine: Machine, options: Options, streams: list[int], stati
     thread = assembly.start()
     serve(platform, server)
     system = assembly.system
+
+    def desk(what: bytes, arguments: tuple[Any, ...], answer: Callable[[Any], None]) -> None:
+        if not desks:
+            from skerry.control.desk import Desk
+
+            desks.append(Desk(system, devices, options, server, lambda space: space.host_pid, lambda: serve(platform, server)))
+        desks[0].do(what, arguments, answer)
+
+    desks: list[Desk] = []
     if system.console is not None and relay.can_be_continued():
         relay.stop_with(system, relay.stop_command)
     with relay.SignalRelay(machine, system.console is not None, lambda number: relay.deliver(system, number)):
-        signals.resume(thread)
-        if statistics is None:
-            kernel.run(assembly.loop)
-        else:
-            kernel.run(statistics.measured(assembly.loop))
-            statistics.stop()
+        if options.arguments:
+            signals.resume(thread)
+        with Door(machine, kernel, options, desk, owner):
+            if statistics is None:
+                kernel.run(assembly.loop)
+            else:
+                kernel.run(statistics.measured(assembly.loop))
+                statistics.stop()
     assembly.close()
     return exit_status(statuses[0])

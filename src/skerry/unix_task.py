@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from skerry import relay
 from skerry.abi import traps
 from skerry.assembly import Assembly, exit_status
+from skerry.control.desk import Desk
 from skerry.grants import GrantedDevices
 from skerry.machine._host import Machine
 from skerry.options import Bind, Net, Options, Publish, UserError, Writes
@@ -59,7 +60,15 @@ def _run(link: KernelLink, machine: Machine) -> int:
     link.on_signal = lambda number, _sender: relay.deliver(system, number)
     if system.console is not None and continues:
         relay.stop_with(system, lambda: link.ask(traps.TRAP_STOP))
-    signals.resume(thread)
+    desk = Desk(system, devices, options, server, lambda space: space.host_pid, lambda: None)
+
+    def asked(number: int) -> None:
+        what, *arguments = link.ask(traps.TRAP_REQUEST, number)
+        desk.do(what, tuple(arguments), lambda answer: link.ask(traps.TRAP_ANSWER, number, answer))
+
+    link.on_request = asked
+    if options.arguments:
+        signals.resume(thread)
     run_loop.run(server, assembly.loop if statistics is None else statistics.measured(assembly.loop))
     assembly.close()
     status = exit_status(statuses[0])

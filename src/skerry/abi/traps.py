@@ -27,7 +27,9 @@ TRAP_DONE: Final = -214  # (exit status of the command, text or None)
 TRAP_CLEAR: Final = -215  # (task): nothing is mapped any more
 TRAP_OPEN: Final = -216  # (kind, arguments...) -> a device that the run was given
 TRAP_STOP: Final = -217  # (): stop the command, as job control does; returns when it is continued
-TRAPS: Final = range(-217, -199)
+TRAP_REQUEST: Final = -218  # (number) -> what EVENT_REQUEST asks for: what, and its arguments
+TRAP_ANSWER: Final = -219  # (number, result): the answer to it
+TRAPS: Final = range(-219, -199)
 
 ERRNO: Final = 0xC000
 MORE: Final = 0x1000  # the code of an answer of which there is more
@@ -41,4 +43,5 @@ THREAD: Final = 1 << 32  # and the number of a host thread: that of one thread
 
 EVENT: Final = 3900  # id of a message to the task, with (kind, number, value): 8 bytes each, signed
 EVENT_WORDS: Final = struct.Struct("<qqq")
-EVENT_CALLBACK, EVENT_DEATH, EVENT_SIGNAL = range(3)  # a device calls back; a task's host process is gone; a signal to the command
+EVENT_CALLBACK, EVENT_DEATH, EVENT_SIGNAL, EVENT_REQUEST = range(4)
+# a device calls back; a task's host process is gone; a signal to the command; somebody outside asks for something

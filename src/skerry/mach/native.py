@@ -13,7 +13,7 @@ Source: Mach 3 Kernel Interfaces, mach_msg and the traps of chapter 3.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach, machmsg
@@ -45,6 +45,8 @@ UNKNOWN_TRAP: Final = mach.KERN_INVALID_ARGUMENT
 class NativeTask(Task):
     """A task whose program is Python behind a channel."""
 
+    on_end: Callable[[], None] | None = None  # called when it has ended
+
     def __init__(
         self,
         kernel: Kernel,
@@ -60,6 +62,7 @@ class NativeTask(Task):
 
         Raises OSError, ValueError, MachineError.
         """
+        self.name = entry.removesuffix(":main").rpartition(".")[2]  # what it is called where it is shown
         self.last_words = ""
         self.serving = serving
         self.process = template.spawn(self._rung, entry, source, arguments, serving is not None)
@@ -170,6 +173,9 @@ class NativeTask(Task):
 
     def terminate(self) -> None:
         """As every task; a mach_msg that it waits in ends first."""
-        if self.alive:
-            self._exchange.interrupt()
+        if not self.alive:
+            return
+        self._exchange.interrupt()
         super().terminate()
+        if self.on_end is not None:
+            self.on_end()

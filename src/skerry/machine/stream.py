@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 
 
 PIPE_BUF: Final = select.PIPE_BUF  # what a pipe takes at once when it is writable
+WAITERS: Final = 1024  # at a time
+_CONTROLS: Final = {  # what may be asked of the terminal, and the size of its buffer; None: it takes a number. Never what types into it.
+    termios.TCGETS: 36,
+    termios.TCSETS: 36,
+    0x5405: 18,  # TCGETA, TCSETA
+    0x5406: 18,
+    0x802C542A: 44,  # TCGETS2, TCSETS2
+    0x402C542B: 44,
+    termios.TIOCGWINSZ: 8,
+    termios.TIOCSWINSZ: 8,
+    termios.FIONREAD: 4,
+    termios.TIOCOUTQ: 4,
+    termios.TCFLSH: None,
+    termios.TCXONC: None,
+}
 
 
 class Stream:
@@ -73,7 +89,10 @@ class Stream:
         return bool(self._room.poll(0))
 
     def control(self, request: int, argument: bytes | int) -> bytes:
-        """An ioctl with a buffer, or a number. Raises OSError."""
+        """An ioctl of a terminal, with a buffer of the size that it has, or a number. Raises OSError (ENOTTY: it may not be asked)."""
+        size = len(argument) if isinstance(argument, bytes) else None
+        if request not in _CONTROLS or _CONTROLS[request] != size:  # a number in place of a buffer would be an address here
+            raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
         result = fcntl.ioctl(self._descriptor, request, argument)
         return result if isinstance(result, bytes) else b""
 
@@ -86,10 +105,16 @@ class Stream:
         os.ftruncate(self._descriptor, size)
 
     def subscribe(self, callback: Callable[[], None]) -> None:
-        """Call once when it becomes readable."""
+        """Call once when it becomes readable. ENOBUFS: too many wait."""
+        self._require_room(self._readers)
         self._readers.append(callback)
         if len(self._readers) == 1:
             self._machine.watch(HostEvent(self._descriptor, self._call_readers))
+
+    @staticmethod
+    def _require_room(waiters: list[Callable[[], None]]) -> None:
+        if len(waiters) >= WAITERS:
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
 
     def _call_readers(self) -> None:
         readers, self._readers = self._readers, []
@@ -97,7 +122,8 @@ class Stream:
             callback()
 
     def subscribe_writable(self, callback: Callable[[], None]) -> None:
-        """Call once when it becomes writable."""
+        """Call once when it becomes writable. ENOBUFS: too many wait."""
+        self._require_room(self._writers)
         self._writers.append(callback)
         if len(self._writers) == 1:
             if self._writing is None:  # reading is watched by the number; this is another
@@ -108,6 +134,74 @@ class Stream:
         writers, self._writers = self._writers, []
         for callback in writers:
             callback()
+
+
+class GivenStream(Stream):
+    """A descriptor that is the stream's own until it is closed, and never a terminal: who gave it controls the terminal."""
+
+    def __init__(self, machine: Machine, descriptor: int) -> None:
+        """The descriptor is taken over. Raises OSError."""
+        super().__init__(machine, descriptor)
+        self.is_terminal = False
+        self._closed = False
+
+    def close(self) -> None:
+        """Give the descriptor up. Who still uses the stream gets EIO."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._readers:
+            self._machine.unwatch(HostEvent(self._descriptor, self._call_readers))
+        if self._writing is not None:
+            if self._writers:
+                self._machine.unwatch(self._writing)
+            os.close(self._writing.descriptor)
+            self._writing = None
+        os.close(self._descriptor)
+        self._call_readers()
+        self._call_writers()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def readable(self) -> bool:
+        return self._closed or super().readable()
+
+    def writable(self) -> bool:
+        return self._closed or super().writable()
+
+    def read(self, count: int) -> bytes | None:
+        self._require_open()
+        return super().read(count)
+
+    def write(self, data: bytes) -> int | None:
+        self._require_open()
+        return super().write(data)
+
+    def control(self, request: int, argument: bytes | int) -> bytes:
+        self._require_open()
+        return super().control(request, argument)
+
+    def seek(self, offset: int, whence: int) -> int:
+        self._require_open()
+        return super().seek(offset, whence)
+
+    def truncate(self, size: int) -> None:
+        self._require_open()
+        super().truncate(size)
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        if self._closed:
+            callback()
+        else:
+            super().subscribe(callback)
+
+    def subscribe_writable(self, callback: Callable[[], None]) -> None:
+        if self._closed:
+            callback()
+        else:
+            super().subscribe_writable(callback)
 
 
 class TerminalModes:

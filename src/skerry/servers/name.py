@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from skerry.abi import mach
-from skerry.lib.channel import Channel
-from skerry.lib.service import Service
-from skerry.lib.stubs import CallError, CopySend, Dispatcher, Text80, routine
+from skerry.lib.channel import Channel, NativeTask
+from skerry.lib.service import Answer, Service
+from skerry.lib.stubs import CallError, CopySend, Dispatcher, Text80, client, finish, routine
 
 NETNAME_SUCCESS: Final = 0
 NETNAME_NOT_YOURS: Final = 1000
@@ -96,6 +96,28 @@ class NameServer:
             del self._uses[port]
         self._deallocate(signature)
         self._deallocate(port)
+
+
+def publish(service: Service, name: str, answer: Answer) -> int:
+    """Serve ``answer`` at a new port that is checked in under ``name``; the port. The caller's bootstrap port is the name server's.
+
+    Raises CallError: those of ``netname_check_in``.
+    """
+    port = service.new_port()
+    finish(service.kernel.mach_port_insert_right(port, port))
+    finish(_names(service.task).netname_check_in(name, port, port))
+    service.serve(port, answer)
+    return port
+
+
+def look_up(task: NativeTask, name: str) -> int:
+    """A send right to what is checked in under ``name``. Raises CallError: those of ``netname_look_up``."""
+    port: int = finish(_names(task).netname_look_up("", name))
+    return port
+
+
+def _names(task: NativeTask) -> NameService:
+    return client(NameService, task, finish(task.kernel.task_get_special_port(mach.TASK_BOOTSTRAP_PORT)))
 
 
 def main(channel: Channel, port: int) -> None:

@@ -108,6 +108,7 @@ class Process:
         self.sid: int = parent.sid if parent else pid
         self.terminal: Terminal | None = parent.terminal if parent else None  # that controls it
         self.hung_up_group = 0  # in the foreground of the terminal that its session had
+        self.program: int = parent.program if parent else pid  # the process begun from outside that it descends from
         self.children: list[Process] = []
         self.threads: dict[int, Thread] = {}
         self.memory = memory

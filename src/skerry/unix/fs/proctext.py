@@ -43,7 +43,8 @@ def leader(process: Process) -> Thread:
     return next(iter(process.threads.values()))
 
 
-def _state(process: Process, thread: Thread | None = None) -> str:
+def run_state(process: Process, thread: Thread | None = None) -> str:
+    """The letter of the state of a process, or of one thread (proc(5))."""
     if process.exit_status is not None:
         return "Z"
     first = thread or process.threads.get(process.pid)
@@ -109,7 +110,7 @@ def status(process: Process, thread: Thread | None = None) -> bytes:
     size, resident = process.memory.total() >> 10, _resident(process) >> 10
     shared, parts = _shared(process) >> 10, _parts(process)
     count = process.system.platform.processors()
-    state = _state(process, thread)
+    state = run_state(process, thread)
     words = {"R": "running", "S": "sleeping", "T": "stopped", "t": "tracing stop", "Z": "zombie"}
     name, pid = (thread.name, thread.tid) if thread else (_name(process), process.pid)
     blocked = thread.mask if thread else leader(process).mask if process.threads else 0
@@ -193,7 +194,7 @@ def process_stat(process: Process, thread: Thread | None = None) -> bytes:
     fields[39], fields[40] = process.static_priority, process.policy
     rest = " ".join(map(str, fields[3:]))
     tid, name = (thread.tid, thread.name) if thread else (process.pid, _name(process))
-    return b"%d (%s) %s %s\n" % (tid, name, _state(process, thread).encode(), rest.encode())
+    return b"%d (%s) %s %s\n" % (tid, name, run_state(process, thread).encode(), rest.encode())
 
 
 def statm(process: Process) -> bytes:
@@ -239,7 +240,7 @@ def _used(system: System) -> int:
 
 
 def _runnable(system: System) -> int:
-    return sum(1 for process in system.processes.values() if _state(process) == "R")
+    return sum(1 for process in system.processes.values() if run_state(process) == "R")
 
 
 def stat(system: System) -> bytes:

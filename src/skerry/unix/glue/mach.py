@@ -52,6 +52,11 @@ class TaskSpace:
     def contexts(self) -> int:
         return self._task.map.space.host.contexts
 
+    @property
+    def host_pid(self) -> int:
+        """The host's number of the process behind it."""
+        return self._task.map.space.host.pid
+
     def fork(self, user: UserThread) -> tuple[TaskSpace, Thread]:
         try:
             task, thread = task_create(self._task)

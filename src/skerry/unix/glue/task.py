@@ -55,6 +55,7 @@ class KernelLink:
         self.events = channel.trap(mach.TRAP_MACH_REPLY_PORT)
         self.on_death: dict[int, Callable[[], None]] = {}  # by the address of the channel of a task's space
         self.on_signal: Callable[[int, int], None] | None = None  # with its number, and who sent it or 0
+        self.on_request: Callable[[int], None] | None = None  # with its number: TRAP_REQUEST says what it is
 
     def ask(self, number: int, *arguments: Any) -> Any:
         """Make a trap. Raises OSError."""
@@ -100,6 +101,8 @@ class KernelLink:
                 self.on_death.pop(number, _nothing)()
             elif kind == traps.EVENT_SIGNAL and self.on_signal is not None:
                 self.on_signal(number, value)
+            elif kind == traps.EVENT_REQUEST and self.on_request is not None:
+                self.on_request(number)
 
     def _object_of(self, name: int, description: tuple[bool, Any]) -> Any:
         is_file, attributes = description
@@ -164,6 +167,11 @@ class TaskSpace:
     @property
     def contexts(self) -> int:
         return self.host.contexts
+
+    @property
+    def host_pid(self) -> int:
+        """The number of the process behind it, in the namespace that it has in common with this task."""
+        return self._pid
 
     # Changes
     def _queue(self, kind: int, protection: int, shared: bool, name: int, address: int, length: int, third: int, fourth: int = 0) -> None:

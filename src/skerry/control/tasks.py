@@ -1,0 +1,119 @@
+"""Tasks, ports and rights of a kernel, as they are shown.
+
+A port has a number while it is looked at once; nothing of it stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.mach.kobject import ObjectPort
+from skerry.mach.native import NativeTask
+from skerry.mach.port import Port, PortSet
+from skerry.mach.space import DEAD_NAME, PORT_SET, RECEIVE, SEND, SEND_ONCE
+from skerry.machine import host
+
+if TYPE_CHECKING:
+    from skerry.mach.kernel import Kernel
+    from skerry.mach.space import Entry
+    from skerry.mach.task import Task
+
+RIGHTS: Final = ((RECEIVE, "receive"), (SEND, "send"), (SEND_ONCE, "send-once"), (PORT_SET, "port set"), (DEAD_NAME, "dead name"))
+
+
+def task_name(task: Task) -> str:
+    """What a task is called: the entry of a native one, else the number of its host process."""
+    return task.name if isinstance(task, NativeTask) else f"task {task.map.space.host.pid}"
+
+
+def describe_tasks(kernel: Kernel) -> list[dict[str, Any]]:
+    """Every task: its host process (0: ended), kind, name, threads, rights, suspensions, mapped and resident bytes, processor time (ns)."""
+    found = []
+    for task in kernel.tasks:
+        pid = task.map.space.host.pid
+        found.append(
+            {
+                "host_pid": pid,
+                "inner_pid": _inner(pid),
+                "kind": "native" if isinstance(task, NativeTask) else "unix",
+                "name": task_name(task),
+                "threads": len(task.threads),
+                "rights": len(task.space.entries),
+                "suspended": task.suspend_count,
+                "mapped": sum(region.end - region.start for region in task.map.regions),
+                "memory": host.resident(pid),
+                "time": host.cpu_time(pid),
+            }
+        )
+    return found
+
+
+def _inner(pid: int) -> int:
+    try:
+        return host.inner_number(pid)
+    except OSError:  # it has just ended
+        return 0
+
+
+class _Numbers:
+    """Numbers of the ports seen, and the ports."""
+
+    def __init__(self) -> None:
+        self.ports: dict[Port, int] = {}
+
+    def of(self, port: Port) -> int:
+        return self.ports.setdefault(port, len(self.ports) + 1)
+
+
+def describe_ports(kernel: Kernel) -> dict[str, Any]:
+    """``tasks``: each with the rights that it names; ``ports``: every port that some task names, or that is one's own."""
+    numbers = _Numbers()
+    names = {task.space: task_name(task) for task in kernel.tasks}
+    tasks = []
+    for task in kernel.tasks:
+        for port in (*task.special_ports.values(), *task.registered):
+            numbers.of(port)
+        rights = [_right(entry, numbers) for entry in task.space.entries.values()]
+        tasks.append({"host_pid": task.map.space.host.pid, "name": task_name(task), "rights": rights})
+    ports = []
+    for port, number in numbers.ports.items():
+        receiver = names.get(port.receiver) if port.receiver is not None else None
+        ports.append(
+            {
+                "port": number,
+                "receiver": receiver,
+                "kind": _kind(port, receiver),
+                "senders": sorted(
+                    names[entry.space] for entry in port.entries if entry.types & (SEND | SEND_ONCE) and entry.space in names
+                ),
+                "sends": port.sends,
+                "send_onces": port.send_onces,
+                "queued": len(port.messages),
+                "limit": port.limit,
+                "blocked": len(port.blocked),
+                "waiting": len(port.receivers if port.port_set is None else port.port_set.receivers),
+                "sequence": port.sequence,
+            }
+        )
+    return {"tasks": tasks, "ports": ports}
+
+
+def _right(entry: Entry, numbers: _Numbers) -> dict[str, Any]:
+    kinds = [word for bit, word in RIGHTS if entry.types & bit]
+    right: dict[str, Any] = {"name": entry.name, "right": " ".join(kinds), "references": entry.urefs}
+    if isinstance(entry.object, Port):
+        right["port"] = numbers.of(entry.object)
+    elif isinstance(entry.object, PortSet):
+        right["members"] = [numbers.of(port) for port in entry.object.members]
+    return right
+
+
+def _kind(port: Port, receiver: str | None) -> str:
+    """What receives there."""
+    if isinstance(port.kernel_object, ObjectPort):
+        return type(port.kernel_object.target).__name__
+    if port.kernel_object is not None:
+        return "kernel"
+    if port.traps is not None:
+        return "system calls"
+    return "messages" if receiver is not None else "in transit"
