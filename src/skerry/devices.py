@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 from skerry.layer.store import Layer
@@ -13,6 +14,7 @@ from skerry.machine.layernode import LayerNode
 from skerry.machine.network import HostNetwork, Reach
 from skerry.machine.owners import Owners
 from skerry.machine.stream import Stream
+from skerry.machine.translator import TranslatorDevice
 from skerry.options import Options, UserError
 from skerry.users import Identity
 
@@ -56,6 +58,9 @@ class Devices(Protocol):
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
         """The host's network; ``servers``: hosts on its loopback that may be asked for names."""
 
+    def translator(self, number: int) -> TranslatorDevice:
+        """Who answers for mount ``number`` of the options."""
+
 
 class OwnLayer:
     """A layer opened in this process (:class:`OpenLayer`)."""
@@ -85,6 +90,7 @@ class OwnDevices:
         self._options = options
         self._owners = owners
         self.identity = identity
+        self.translators: Sequence[TranslatorDevice] = ()
         self.hostname = os.uname().nodename.encode()
         self.streams = streams
         self.terminal = next((number for number in range(3) if os.isatty(number)), None)
@@ -104,6 +110,9 @@ class OwnDevices:
 
     def stream(self, descriptor: int) -> Stream:
         return Stream(self._machine, descriptor)
+
+    def translator(self, number: int) -> TranslatorDevice:
+        return self.translators[number]
 
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
         return HostNetwork(self._machine, reach, servers)

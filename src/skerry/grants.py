@@ -11,6 +11,7 @@ from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach
 from skerry.machine.stream import Stream
+from skerry.machine.translator import TranslatorDevice
 from skerry.networks import REACH
 from skerry.options import Net, Options, Publish, UserError, Writes
 from skerry.users import Identity
@@ -38,6 +39,7 @@ class Grants:
             b"stream": self._stream,
             b"find": self._find,
             b"network": self._network,
+            b"translator": self._devices.translator,
         }
         return opens[kind](*arguments)
 
@@ -148,6 +150,10 @@ class GrantedDevices:
         stream: Stream = self._open(b"stream", descriptor)
         return stream
 
+    def translator(self, number: int) -> TranslatorDevice:
+        device: TranslatorDevice = self._open(b"translator", number)
+        return device
+
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
         network: HostNetwork = self._open(b"network", tuple(servers))
         return network
@@ -156,13 +162,15 @@ class GrantedDevices:
 def boot_data(devices: OwnDevices, options: Options, processors: int, clock_page: int, continues: bool) -> tuple[Any, ...]:
     """What the task needs to know to start."""
     identity = devices.identity
-    fields = {name: getattr(options, name) for name in options.__slots__ if name not in ("binds", "publish", "net", "config")}
+    fields = {name: getattr(options, name) for name in options.__slots__ if name not in ("binds", "mounts", "publish", "net", "config")}
     publish = [tuple(getattr(item, name) for name in item.__slots__) for item in options.publish]
     binds = [(bind.source, bind.place, bind.writes.value) for bind in options.binds]
+    mounts = [tuple(getattr(mount, name) for name in mount.__slots__) for mount in options.mounts]
     who = (identity.uid, identity.gid, tuple(identity.groups), tuple(identity.variables))
     return (
         fields,
         binds,
+        mounts,
         publish,
         options.net.value,
         who,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import resource
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from skerry import first, relay, users
+from skerry import first, guardian, relay, users
 from skerry.abi import mach, traps
 from skerry.assembly import Assembly, exit_status
 from skerry.control.door import Door
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from skerry.control.programs import Owner
     from skerry.machine.owners import Owners
     from skerry.stats import Statistics
+    from skerry.translators import Translators
     from skerry.users import Identity
 
 
 OWN_FAILURE: Final = 125
+GUARDIAN_DIED: Final = b"the reincarnation server has died, and with it what starts servers: the run is ended"
 
 
 class _Nothing:
@@ -59,11 +62,16 @@ def run(options: Options, owner: Owner | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     statistics = _statistics() if options.stats and options.config is Config.MACH_COLOCATED else None
     try:
-        with first.StandardStreams() as streams, TerminalModes(), Machine(options.config is Config.MACH) as machine:
+        with (
+            first.StandardStreams() as streams,
+            TerminalModes(),
+            Machine(options.config is Config.MACH) as machine,
+            _translators(options) as attached,
+        ):
             if options.config is Config.MACH:
-                status = _run_as_task(machine, options, streams.open, owner)
+                status = _run_as_task(machine, options, streams.open, owner, attached)
             else:
-                status = _run_colocated(machine, options, streams.open, statistics, owner)
+                status = _run_colocated(machine, options, streams.open, statistics, owner, attached)
     except MachineError as error:
         raise UserError(str(error)) from error
     finally:
@@ -71,6 +79,14 @@ def run(options: Options, owner: Owner | None = None) -> int:
     if statistics is not None:
         say(statistics.report(status))
     return status
+
+
+def _translators(options: Options) -> AbstractContextManager[Translators | None]:
+    if not options.mounts:
+        return nullcontext()
+    from skerry.translators import Translators
+
+    return Translators(options.mounts, say)
 
 
 def _devices(machine: Machine, options: Options, streams: list[int], owners: Owners, identity: Identity, owner: Owner | None) -> OwnDevices:
@@ -82,13 +98,15 @@ def _devices(machine: Machine, options: Options, streams: list[int], owners: Own
     return owner.devices
 
 
-def _run_as_task(machine: Machine, options: Options, streams: list[int], owner: Owner | None) -> int:
+def _run_as_task(machine: Machine, options: Options, streams: list[int], owner: Owner | None, attached: Translators | None) -> int:
     """Unix in a task of its own, until it is done; its exit status as the command's. Raises UserError, MachineError."""
     owners, identity = users.who(options)
     options = users.with_variables(options, identity)
     devices = _devices(machine, options, streams, owners, identity, owner)
     grants = Grants(devices, options)
     kernel = Kernel(machine)
+    if attached is not None:
+        devices.translators = attached.attach(kernel)
     outcome: list[tuple[int, bytes | None]] = []
 
     def done(status: int, text: bytes | None) -> None:
@@ -97,9 +115,10 @@ def _run_as_task(machine: Machine, options: Options, streams: list[int], owner: 
 
     boot = boot_data(devices, options, machine.processors, machine.vdso, relay.can_be_continued())
     tell = say if owner is None else owner.say
-    serving = Serving(kernel, boot, grants.open, tell, relay.stop_command, done)
+    serving = Serving(kernel, boot, tell, relay.stop_command, done)
     modules = [
         "skerry.unix_task",
+        *guardian.MODULES,
         "ctypes",
         "skerry.unix.fs.upperdir",
         "skerry.control.calls",
@@ -107,7 +126,8 @@ def _run_as_task(machine: Machine, options: Options, streams: list[int], owner: 
         *(["skerry.stats"] if options.stats else []),
     ]
     with Template(machine, modules) as template:
-        task = NativeTask(kernel, template, "skerry.unix_task:main", serving=serving)
+        servers = guardian.Guardian(kernel, template, grants.open, tell, lambda: done(OWN_FAILURE, GUARDIAN_DIED))
+        task = NativeTask(kernel, template, "skerry.unix_task:main", bootstrap=servers.bootstrap(), serving=serving)
         task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))
         deliver = partial(serving.post, traps.EVENT_SIGNAL, value=0)
         passing_on = relay.SignalRelay(machine, devices.terminal is not None, deliver)
@@ -126,7 +146,14 @@ def _statistics() -> Statistics:
     return Statistics()
 
 
-def _run_colocated(machine: Machine, options: Options, streams: list[int], statistics: Statistics | None, owner: Owner | None) -> int:
+def _run_colocated(
+    machine: Machine,
+    options: Options,
+    streams: list[int],
+    statistics: Statistics | None,
+    owner: Owner | None,
+    attached: Translators | None,
+) -> int:
     """Unix in the kernel's address space, until the first process has ended; its exit status as the command's. Raises UserError."""
     kernel = Kernel(machine)
     platform = MachPlatform(kernel)
@@ -139,6 +166,8 @@ def _run_colocated(machine: Machine, options: Options, streams: list[int], stati
     owners, identity = users.who(options)
     options = users.with_variables(options, identity)
     devices = _devices(machine, options, streams, owners, identity, owner)
+    if attached is not None:
+        devices.translators = attached.attach(kernel)
     tell = say if owner is None else owner.say
     assembly = Assembly(platform, devices, options, tell, ended)
     if statistics is None:

@@ -10,10 +10,11 @@ from skerry.abi import traps
 from skerry.assembly import Assembly, exit_status
 from skerry.control.desk import Desk
 from skerry.grants import GrantedDevices
+from skerry.lib.channel import Channel
 from skerry.machine._host import Machine
-from skerry.options import Bind, Net, Options, Publish, UserError, Writes
+from skerry.options import Bind, Mount, Net, Options, Publish, UserError, Writes
 from skerry.unix import signals
-from skerry.unix.glue.task import Channel, KernelLink, RunLoop, TaskPlatform
+from skerry.unix.glue.task import KernelLink, RunLoop, TaskPlatform
 from skerry.users import Identity
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def main(channel: Channel, machine: Machine) -> None:
 
 
 def _run(link: KernelLink, machine: Machine) -> int:
-    fields, binds, publish, net, who, hostname, streams, terminal, processors, clock_page, continues = link.ask(
-        traps.TRAP_BOOT, link.events
+    fields, binds, mounts, publish, net, who, hostname, streams, terminal, processors, clock_page, continues = link.ask(
+        traps.TRAP_BOOT, link.events, link.drivers.interrupts
     )
-    options = _options(fields, binds, publish, net)
-    devices = GrantedDevices(lambda *what: link.ask(traps.TRAP_OPEN, *what), options, Identity(*who), streams, terminal)
+    options = _options(fields, binds, mounts, publish, net)
+    devices = GrantedDevices(link.drivers.open, options, Identity(*who), streams, terminal)
     devices.hostname = hostname
     platform = TaskPlatform(link, machine, processors, clock_page)
     run_loop = RunLoop(platform)
@@ -84,6 +85,13 @@ def _statistics(link: KernelLink) -> Statistics:
     return Statistics(lambda who: SimpleNamespace(**link.ask(traps.TRAP_HOST, b"own_usage" if who == 0 else b"programs_usage")))
 
 
-def _options(fields: dict[str, Any], binds: list[tuple[bytes, bytes, str]], publish: list[tuple[Any, ...]], net: str) -> Options:
+def _options(
+    fields: dict[str, Any],
+    binds: list[tuple[bytes, bytes, str]],
+    mounts: list[tuple[Any, ...]],
+    publish: list[tuple[Any, ...]],
+    net: str,
+) -> Options:
     shown = [Bind(source, place, Writes(writes)) for source, place, writes in binds]
-    return Options(**fields, binds=shown, publish=[Publish(*item) for item in publish], net=Net(net))
+    attached = [Mount(*item) for item in mounts]
+    return Options(**fields, binds=shown, mounts=attached, publish=[Publish(*item) for item in publish], net=Net(net))

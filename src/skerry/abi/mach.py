@@ -45,6 +45,7 @@ KERN_INTERRUPTED: Final = 28
 MIG_TYPE_ERROR: Final = -300
 MIG_BAD_ID: Final = -303
 MIG_BAD_ARGUMENTS: Final = -304
+MIG_SERVER_DIED: Final = -308
 
 # mach_msg_return_t
 MACH_MSG_SUCCESS: Final = 0

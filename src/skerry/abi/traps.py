@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-TRAP_BOOT: Final = -200  # -> what to run, and with which devices
+TRAP_BOOT: Final = -200  # (port of events, more ports to be called for...) -> what to run, and with which devices
 TRAP_FIRST_SPACE: Final = -201  # -> a task, empty: BINDING
 TRAP_FORK: Final = -202  # (task) -> a copy-on-write copy: BINDING
 TRAP_CONTEXT: Final = -203  # (task) -> one more context: its index, bell and thread number
@@ -20,12 +20,10 @@ TRAP_DESCRIPTOR: Final = -207  # (object) -> a descriptor of its contents
 TRAP_RELEASE: Final = -208  # (name): no longer needed
 TRAP_USAGE: Final = -209  # (task, which) -> what its host process has used
 TRAP_HOST: Final = -210  # (name) -> a fact of the host
-TRAP_DEVICE: Final = -211  # (device, method, arguments...) -> its result
 TRAP_MORE: Final = -212  # () -> the rest of an answer that was too long
 TRAP_SAY: Final = -213  # (text): for the user
 TRAP_DONE: Final = -214  # (exit status of the command, text or None)
 TRAP_CLEAR: Final = -215  # (task): nothing is mapped any more
-TRAP_OPEN: Final = -216  # (kind, arguments...) -> a device that the run was given
 TRAP_STOP: Final = -217  # (): stop the command, as job control does; returns when it is continued
 TRAP_REQUEST: Final = -218  # (number) -> what EVENT_REQUEST asks for: what, and its arguments
 TRAP_ANSWER: Final = -219  # (number, result): the answer to it
@@ -43,5 +41,5 @@ THREAD: Final = 1 << 32  # and the number of a host thread: that of one thread
 
 EVENT: Final = 3900  # id of a message to the task, with (kind, number, value): 8 bytes each, signed
 EVENT_WORDS: Final = struct.Struct("<qqq")
-EVENT_CALLBACK, EVENT_DEATH, EVENT_SIGNAL, EVENT_REQUEST = range(4)
-# a device calls back; a task's host process is gone; a signal to the command; somebody outside asks for something
+EVENT_DEATH, EVENT_SIGNAL, EVENT_REQUEST = range(3)
+# a task's host process is gone; a signal to the command; somebody outside asks for something

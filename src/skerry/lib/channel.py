@@ -33,6 +33,9 @@ class Channel(Protocol):
     def trap(self, number: int, data: bytes = ..., /) -> int:
         """The call TRAP_* that takes nothing and gives a name."""
 
+    def ask(self, number: int, data: bytes, /) -> tuple[int, bytes]:
+        """A call of ``skerry.abi.traps``: its code and data."""
+
     def memory(self, address: int, length: int, /) -> memoryview:
         """Memory that the kernel has mapped."""
 

@@ -36,6 +36,7 @@ class Service:
         self._waiting: dict[int, _Answer] = {}  # by the name of the reply port
         self._idle_replies: list[int] = []
         self._notified: dict[int, Callable[[], None]] = {}  # by the name that may die
+        self._returning: dict[int, Callable[[], None]] = {}  # by the name that may come back
         self._notify_port = self.new_port()
         self._outgoing: UserMessage | None = None
 
@@ -62,6 +63,14 @@ class Service:
         except CallError:
             del self._notified[name]
             raise
+
+    def on_return(self, name: int, callback: Callable[[], None]) -> None:
+        """Have the receive right ``name``, to which we keep a send right, come back when who gets it from us loses it.
+
+        ``callback`` is called then, once. Raises CallError.
+        """
+        self._returning[name] = callback
+        finish(self.kernel.mach_port_request_notification(name, mach.NOTIFY_PORT_DESTROYED, 0, self._notify_port))
 
     def deallocate(self, name: int) -> None:
         """Give up one user reference; a name that is gone is nothing."""
@@ -185,6 +194,10 @@ class Service:
         self.destroy(UserMessage(reply.id, items=moved))
 
     def _notification(self, message: UserMessage) -> None:
+        if message.id == mach.NOTIFY_PORT_DESTROYED and message.items:
+            (name,) = machmsg.names_in(message.items[0])
+            self._returning.pop(name, _nothing)()
+            return
         if message.id not in (mach.NOTIFY_DEAD_NAME, mach.NOTIFY_PORT_DELETED):
             return
         try:
@@ -209,6 +222,10 @@ class _Answer:
     def __init__(self) -> None:
         self.arrived = WaitQueue()
         self.message: UserMessage | None = None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _ended(_result: Any, error: BaseException | None) -> None:

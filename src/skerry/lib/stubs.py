@@ -120,7 +120,12 @@ def request(row: Routine, port: int, arguments: tuple[Any, ...]) -> UserMessage:
 
 
 def results(row: Routine, answer: UserMessage) -> Any:
-    """What the call returns. Raises CallError: the server's code, or MIG_* for what is no answer to this call."""
+    """What the call returns. Raises CallError: the server's code, or MIG_* for what is no answer to this call.
+
+    MIG_SERVER_DIED: nobody will answer, as the right to do so was given up; whether the call was carried out is not known.
+    """
+    if answer.id == mach.NOTIFY_SEND_ONCE:
+        raise CallError(mach.MIG_SERVER_DIED)
     try:
         code_item, *items = _items(answer)
         code = CODE.unpack(code_item)

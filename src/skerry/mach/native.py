@@ -5,7 +5,7 @@ Mach's: mach_msg, mach_task_self, mach_reply_port, mach_thread_self, mach_host_s
 sends is hostile: ``channel.take`` copies it once, and what is wrong with it is a code in the answer.
 
 Its map holds what the kernel maps for it (vm_*, data out of line), in a range of its own; what Python has mapped for itself is not in it.
-It has one thread (``native_thread``).
+It has one thread (``native_thread``). With a right to a device's port or to the factory's it can make the traps of ``driving``, too.
 
 Source: Mach 3 Kernel Interfaces, mach_msg and the traps of chapter 3.
 """
@@ -17,11 +17,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach, machmsg
+from skerry.abi.driving import DRIVER_TRAPS
 from skerry.abi.machmsg import UserMessage
 from skerry.abi.traps import TRAPS
 from skerry.mach import mach_port as mp
 from skerry.mach import right
 from skerry.mach import task as tasks
+from skerry.mach.driving import DriverTraps
 from skerry.mach.emulation import Emulation
 from skerry.mach.errors import KernError
 from skerry.mach.exchange import Exchange
@@ -73,6 +75,7 @@ class NativeTask(Task):
         self._exchange = Exchange(self, self._channel, self._ended)
         self.thread = NativeThread(self)
         self.thread.message_call = self._exchange
+        self._driving = DriverTraps(self)
         if bootstrap is not None:
             self.special_ports[mach.TASK_BOOTSTRAP_PORT] = bootstrap
 
@@ -92,6 +95,9 @@ class NativeTask(Task):
         elif number == mach.TRAP_LAST_WORDS:
             self.last_words = message[:4096].decode(errors="replace")
             self.kernel.task_died(self)
+        elif number in DRIVER_TRAPS:
+            self._channel.answer(*self._driving.trap(number, message))
+            self.processor.run()
         else:
             result = self._trap(number, message)
             if result is not None:

@@ -104,6 +104,7 @@ class Port:
         "port_set",
         "receiver",
         "receivers",
+        "ring",
         "send_onces",
         "sends",
         "sequence",
@@ -128,6 +129,7 @@ class Port:
         self.no_senders: Port | None = None  # send-once rights that notifications go to
         self.port_destroyed: Port | None = None
         self.traps: TrapReceiver | None = None
+        self.ring: Callable[[], None] | None = None  # called when a message is queued: its receiver waits for something else besides
         self.memory_object: MemoryObject | None = None  # that the kernel has of it: who receives here is its pager
 
     # Redirected traps: the path of every system call
@@ -169,6 +171,8 @@ class Port:
         self.messages.append(message)
         if self.port_set is not None and len(self.messages) == 1:
             self.port_set.ready.append(self)
+        if self.ring is not None:
+            self.ring()
 
     def take(self) -> Message:
         """Take the first message; the first sender that waits may send."""

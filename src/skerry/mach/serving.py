@@ -37,7 +37,7 @@ CHANGES: Final = 4096  # in one trap, at most
 class Serving:
     """What the kernel keeps for one serving task.
 
-    ``boot``: what TRAP_BOOT gives. ``open`` opens devices, ``say`` shows text to the user, ``stop`` stops the command until it is
+    ``boot``: what TRAP_BOOT gives. ``say`` shows text to the user, ``stop`` stops the command until it is
     continued, ``done`` takes the end of it all: an exit status, and what to say or None.
     """
 
@@ -45,7 +45,6 @@ class Serving:
         self,
         kernel: Kernel,
         boot: tuple[Any, ...],
-        open: Callable[..., Any],
         say: Callable[[str], None],
         stop: Callable[[], None],
         done: Callable[[int, bytes | None], None],
@@ -77,10 +76,8 @@ class Serving:
             traps.TRAP_RELEASE: self._release,
             traps.TRAP_USAGE: self._usage,
             traps.TRAP_HOST: self._host,
-            traps.TRAP_DEVICE: self._device,
             traps.TRAP_SAY: self._say_text,
             traps.TRAP_DONE: self._end_all,
-            traps.TRAP_OPEN: open,
             traps.TRAP_STOP: stop,
             traps.TRAP_REQUEST: self._request,
             traps.TRAP_ANSWER: self._answer,
@@ -96,7 +93,7 @@ class Serving:
             if number == traps.TRAP_CHANGE:
                 self._change(data)
                 return mach.KERN_SUCCESS, b""
-            result = self._calls[number](*values.unpack(data, self._object_of, self._callback))
+            result = self._calls[number](*values.unpack(data, self._object_of))
             return self._part(values.pack(result, name_of=self._name_of))
         except KernError as error:
             return error.code, b""
@@ -145,9 +142,6 @@ class Serving:
         return target
 
     # Events
-    def _callback(self, number: int) -> Callable[[], None]:
-        return lambda: self.post(traps.EVENT_CALLBACK, number, 0)
-
     def post(self, kind: int, number: int, value: int) -> None:
         """Send the task an event."""
         task = self.task
@@ -156,7 +150,6 @@ class Serving:
         words = machmsg.Item(mach.MSG_TYPE_INTEGER_64, 64, 3, traps.EVENT_WORDS.pack(kind, number, value))
         once = right.make_send_once(self._events)
         release(*notify.post(messages.simple(traps.EVENT, once, RightKind.SEND_ONCE, words)))
-        self._kernel.machine.call_receiver()
 
     def request(self, what: bytes, arguments: tuple[Any, ...], answered: Callable[[Any], None]) -> None:
         """Ask the task for something; ``answered`` is called with its answer, if ever it comes."""
@@ -190,9 +183,12 @@ class Serving:
             self.post(traps.EVENT_DEATH, cookie, 0)
 
     # The traps
-    def _boot_data(self, events: int) -> tuple[Any, ...]:
+    def _boot_data(self, events: int, *ports: int) -> tuple[Any, ...]:
+        """``ports``: more that the task looks at when it is called."""
         assert self.task is not None
         self._events = self.task.space.lookup_right(events, RightKind.RECEIVE).port
+        for name in (events, *ports):
+            self.task.space.lookup_right(name, RightKind.RECEIVE).port.ring = self._kernel.machine.call_receiver
         for number in self._requests:  # that came too early
             self.post(traps.EVENT_REQUEST, number, 0)
         return self._boot
@@ -294,9 +290,6 @@ class Serving:
 
     def _host(self, name: bytes) -> Any:
         return device.FACTS[name.decode("ascii")]()
-
-    def _device(self, target: Any, method: bytes, *arguments: Any) -> Any:
-        return device.call(target, method.decode("ascii"), arguments)
 
     def _say_text(self, text: bytes) -> None:
         self._say(text.decode(errors="replace"))

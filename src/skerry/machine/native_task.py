@@ -241,7 +241,7 @@ class Template:
         """
         place = self._machine.placement() if serves_unix else None
         image = json.dumps({"entry": entry, "source": source, "arguments": list(arguments), "place": place}).encode()
-        process = NativeProcess(self._machine, callback, serves_unix)
+        process = NativeProcess(self._machine, callback, self._machine.apart)
         try:
             process.channel.put_image(image)
             socket.send_fds(self._socket, [b"fork"], [process.channel.descriptor, self._machine.doorbell, process.theirs.fileno()])

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from skerry.abi import mach
 from skerry.lib.channel import Channel, NativeTask
+from skerry.lib.driver import GuardianPort
 from skerry.lib.service import Answer, Service
 from skerry.lib.stubs import CallError, CopySend, Dispatcher, Text80, client, finish, routine
 
@@ -96,6 +97,13 @@ class NameServer:
             del self._uses[port]
         self._deallocate(signature)
         self._deallocate(port)
+
+
+def start(channel: Channel) -> None:
+    """The program of one that the reincarnation server has started."""
+    task = NativeTask(channel)
+    guardian = client(GuardianPort, task, finish(task.kernel.task_get_special_port(mach.TASK_BOOTSTRAP_PORT)))
+    main(channel, finish(guardian.service_check_in())[0])
 
 
 def publish(service: Service, name: str, answer: Answer) -> int:

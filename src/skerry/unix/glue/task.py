@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from skerry.abi import linux, mach, traps, values
+from skerry.lib.channel import Channel
+from skerry.lib.stubs import finish
 from skerry.machine import host
 from skerry.machine._host import DEATH, FAULT, OFFSET_COUNT, SYSTEM_CALL, USER_LIMIT, Context, Machine, Space
-from skerry.machine.device import RemoteDevice, RemoteFile
+from skerry.machine.device import RemoteFile
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import RemoteFileDevice
+from skerry.unix.glue.drivers import Drivers
 from skerry.unix.process import System
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject, UserThread
@@ -31,16 +34,7 @@ ERRORS: Final = {  # of kern_return_t, where the kernel has no errno to tell
     mach.KERN_TERMINATED: linux.ESRCH,
 }
 MOST_CHANGES: Final = 1024  # queued
-
-
-class Channel(Protocol):
-    """The kernel's side (``lib.channel``)."""
-
-    def ask(self, number: int, data: bytes, /) -> tuple[int, bytes]: ...
-    def msg(
-        self, message: bytes | None, option: int, receive_size: int, receive_name: int, timeout: int, notify: int, /
-    ) -> tuple[int, bytes]: ...
-    def trap(self, number: int, data: bytes = ..., /) -> int: ...
+LARGEST_EVENT: Final = 1 << 16  # bytes of a message
 
 
 class KernelLink:
@@ -48,18 +42,18 @@ class KernelLink:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._callbacks: dict[int, Callable[[], None]] = {}
-        self._last_callback = 0
         self.changes = 0
         self.messages = 0  # of the kernel to us
         self.events = channel.trap(mach.TRAP_MACH_REPLY_PORT)
+        self.drivers = Drivers(channel, self.descriptor, self.forget)
+        self._ports = self._port_set(self.events, self.drivers.interrupts)
         self.on_death: dict[int, Callable[[], None]] = {}  # by the address of the channel of a task's space
         self.on_signal: Callable[[int, int], None] | None = None  # with its number, and who sent it or 0
         self.on_request: Callable[[int], None] | None = None  # with its number: TRAP_REQUEST says what it is
 
     def ask(self, number: int, *arguments: Any) -> Any:
         """Make a trap. Raises OSError."""
-        code, data = self._channel.ask(number, values.pack(*arguments, name_of=_name_of, number_of=self._number_of))
+        code, data = self._channel.ask(number, values.pack(*arguments, name_of=_name_of))
         while code == traps.MORE:
             code, more = self._channel.ask(traps.TRAP_MORE, b"")
             data += more
@@ -73,9 +67,12 @@ class KernelLink:
         code, _ = self._channel.ask(traps.TRAP_CHANGE, data)
         return 0 if code == 0 else _error(code).errno or linux.EINVAL
 
-    def device(self, name: int, method: bytes, arguments: tuple[Any, ...]) -> Any:
-        """Call a device. Raises OSError."""
-        return self.ask(traps.TRAP_DEVICE, RemoteName(name), method, *arguments)
+    def _port_set(self, *ports: int) -> int:
+        kernel = self.drivers.task.kernel
+        port_set: int = finish(kernel.mach_port_allocate(mach.MACH_PORT_RIGHT_PORT_SET))
+        for port in ports:
+            finish(kernel.mach_port_move_member(port, port_set))
+        return port_set
 
     def forget(self, name: int) -> None:
         """A name is no longer needed."""
@@ -87,33 +84,28 @@ class KernelLink:
         return number
 
     def take_events(self) -> None:
-        """Do what the kernel's messages are for."""
+        """Do what the kernel's messages are for, and those of drivers."""
         while True:
             option = mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT
-            code, message = self._channel.msg(None, option, 1024, self.events, 0, mach.MACH_PORT_NULL)
-            if code:
+            code, message = self._channel.msg(None, option, LARGEST_EVENT, self._ports, 0, mach.MACH_PORT_NULL)
+            if code == mach.MACH_RCV_TIMED_OUT:
                 return
+            if code:  # a driver has sent too much: it is gone
+                continue
             self.messages += 1
+            if mach.HEADER.unpack_from(message)[3] != self.events:
+                self.drivers.take_interrupts(message)
+                continue
             kind, number, value = traps.EVENT_WORDS.unpack(message[-traps.EVENT_WORDS.size :])
-            if kind == traps.EVENT_CALLBACK:
-                self._callbacks.pop(number)()
-            elif kind == traps.EVENT_DEATH:
+            if kind == traps.EVENT_DEATH:
                 self.on_death.pop(number, _nothing)()
             elif kind == traps.EVENT_SIGNAL and self.on_signal is not None:
                 self.on_signal(number, value)
             elif kind == traps.EVENT_REQUEST and self.on_request is not None:
                 self.on_request(number)
 
-    def _object_of(self, name: int, description: tuple[bool, Any]) -> Any:
-        is_file, attributes = description
-        if is_file:
-            return RemoteFile(name, self.descriptor, self.forget)
-        return RemoteDevice(name, attributes, self.device, self.forget)
-
-    def _number_of(self, callback: Callable[[], None]) -> int:
-        self._last_callback += 1
-        self._callbacks[self._last_callback] = callback
-        return self._last_callback
+    def _object_of(self, name: int, _description: Any) -> RemoteFile:
+        return RemoteFile(name, self.descriptor, self.forget)
 
 
 class RemoteName:

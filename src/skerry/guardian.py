@@ -1,0 +1,55 @@
+"""Starts the reincarnation server of a run whose servers are tasks, with the devices that the run was given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from skerry.mach import mach_port as mp
+from skerry.mach import right
+from skerry.mach.driving import DrivenDevice, Factory
+from skerry.mach.native import NativeTask
+from skerry.mach.right import RightKind
+
+if TYPE_CHECKING:
+    from skerry.mach.kernel import Kernel
+    from skerry.mach.port import Port
+    from skerry.machine.native_task import Template
+
+DESCRIPTION: Final = Path(__file__).parent / "servers" / "services.json"
+MODULES: Final = ("skerry.servers.reincarnation", "skerry.servers.driver", "skerry.servers.name")  # that the template must import
+METHODS: Final = {  # of devices: what the run was given, by what it is (``grants``)
+    "files": (b"tree", b"node", b"layer", b"find", b"translator"),
+    "console": (b"stream",),
+    "network": (b"network",),
+}
+PORT: Final = 0x1001  # names of rights that the server starts with
+FACTORY: Final = 0x1002
+FIRST_DEVICE: Final = 0x1003
+
+
+class Guardian:
+    """The reincarnation server, as the kernel's process has it."""
+
+    def __init__(
+        self, kernel: Kernel, template: Template, open: Callable[..., Any], say: Callable[[str], None], ended: Callable[[], None]
+    ) -> None:
+        """``open`` opens what the run was given; ``ended`` is called when the server has died. Raises OSError, MachineError."""
+        self.factory = Factory(kernel, template, say)
+        self.devices = {name: DrivenDevice(kernel, open, methods) for name, methods in METHODS.items()}
+        names = {name: FIRST_DEVICE + at for at, name in enumerate(self.devices)}
+        arguments: list[str | int] = [PORT, FACTORY, DESCRIPTION.read_text(), json.dumps(names)]
+        self.task = NativeTask(kernel, template, "skerry.servers.reincarnation:main", arguments=arguments)
+        self.task.name = "reincarnation"
+        mp.mach_port_allocate_name(self.task, RightKind.RECEIVE, PORT)
+        self._port = self.task.space.lookup(PORT).port
+        self.task.space.copyout_name(RightKind.SEND, right.make_send(self.factory.port), FACTORY)
+        for name, device in self.devices.items():
+            self.task.space.copyout_name(RightKind.SEND, right.make_send(device.port), names[name])
+        self.factory.watch(self.task, lambda _task: ended())
+
+    def bootstrap(self) -> Port:
+        """A send right to where services are looked up."""
+        return right.make_send(self._port)
