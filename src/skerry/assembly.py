@@ -54,6 +54,7 @@ class Assembly:
         self.system.on_end = ended
         self._tracer: Tracer | None = None
         mounts.mount_all(self.system, devices, names, options.binds, self._terminals())
+        mounts.attach_translators(self.system, devices, names, options.mounts)
 
     def make_server(self, observers: list[Observer], make: Callable[..., Server] | None = None) -> Server:
         """The plain server, or one that is watched: who does not ask for it does not pay for it. ``make``: in place of ObservedServer."""

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
-from skerry.options import Bind, Options, UserError, Writes
+from skerry.options import Bind, Mount, Options, UserError, Writes
+from skerry.unix.answers import NotYet
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.cow import CowFileSystem
 from skerry.unix.fs.dev import make_dev
@@ -14,9 +15,10 @@ from skerry.unix.fs.hostdir import HostDirectoryFileSystem
 from skerry.unix.fs.proc import Proc
 from skerry.unix.fs.sys import make_sys
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
+from skerry.unix.fs.translator import TranslatorFileSystem
 from skerry.unix.fs.upper import UpperFileSystem
 from skerry.unix.fs.upperdir import count_all
-from skerry.unix.glue.devices import LayerDevice, NodeDevice, TreeDevice
+from skerry.unix.glue.devices import LayerDevice, NodeDevice, TranslatedTree, TreeDevice
 from skerry.unix.storage import Storage
 from skerry.unix.vfs import Namespace, mount
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 DEVICE: Final = 64  # device number of the first file system
 FIRST_BIND: Final = 16  # the binds' numbers start here
+FIRST_TRANSLATOR: Final = 1024
 IN_MEMORY: Final = ((b"/tmp", 0o1777), (b"/run", 0o755), (b"/dev/shm", 0o1777))
 SYS: Final = DEVICE + 8
 DEVPTS: Final = DEVICE + 9
@@ -88,6 +91,22 @@ def mount_all(system: System, devices: Devices, names: Namespace, binds: list[Bi
             raise UserError(
                 f"--bind: {bind.place.decode(errors='replace')} inside: {os.strerror(error.errno)}: choose another place"
             ) from error
+
+
+def attach_translators(system: System, devices: Devices, names: Namespace, mounts: list[Mount]) -> None:
+    """Mount the trees that translators serve. Raises UserError."""
+    platform = system.platform
+    owner = (devices.identity.uid, devices.identity.gid)
+    for number, asked in enumerate(mounts):
+        tree = TranslatedTree(devices.translator(number))
+        fs = TranslatorFileSystem(platform, DEVICE + FIRST_TRANSLATOR + number, tree, owner)
+        try:
+            mount(_mount_point(names, asked.place, platform.realtime()), fs.root())
+        except LinuxError as error:
+            place = asked.place.decode(errors="replace")
+            raise UserError(f"--mount {asked.text}: {place} inside: {os.strerror(error.errno)}: choose another place") from error
+        except NotYet:
+            raise UserError(f"--mount {asked.text}: it lies in another mount: choose another place") from None
 
 
 def _mount_point(names: Namespace, path: bytes, now: int) -> Directory:

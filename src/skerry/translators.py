@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import struct
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from skerry.abi import linux, mach, machmsg
+from skerry.abi import linux, mach, machmsg, values
 from skerry.abi.machmsg import FormatError, UserMessage
 from skerry.lib.stubs import CallError, Routine, request, results, routines
 from skerry.lib.translator import BROKEN, ERROR, TROUBLE_MOST, TranslatorCalls
@@ -45,6 +46,7 @@ PAUSE: Final = 100_000_000  # ns
 PAUSE_MOST: Final = 30_000_000_000
 STEADY: Final = 10_000_000_000  # ns: who has lived so long starts with the shortest pause again
 FLUSH_SECONDS: Final = 30.0  # that a helper may take at the end to put away what was written
+NUMBER_MOST: Final = (1 << 63) - 1
 PORT: Final = 0x1001  # the receive right of a task's calls
 SOURCE_MOST: Final = 900 << 10  # bytes of a server's text
 NOT_FOR_SERVERS: Final = frozenset({"antigravity", "this", "idlelib", "turtledemo", "test", "lib2to3", "__main__"})
@@ -68,9 +70,12 @@ class Translator(TranslatorDevice):
         self._told = ""
 
     # The device
-    def ask(self, method: bytes, arguments: tuple[Any, ...], done: Callable[[], None]) -> int:
+    def ask(self, method: bytes, arguments: bytes, done: Callable[[], None]) -> int:
         row = ROUTINES[method]
-        message = request(row, PORT, arguments)
+        try:
+            message = request(row, PORT, tuple(values.unpack(arguments)))
+        except (struct.error, OverflowError) as error:
+            raise ValueError("not what the call takes") from error
         self._last += 1
         number = self._last
         self._waiting[number] = done
@@ -94,7 +99,7 @@ class Translator(TranslatorDevice):
         value: Any = None
         if answer is not None:
             try:
-                value = results(row, answer)
+                value = _bounded(results(row, answer))
             except CallError as error:
                 code = error.code - ERROR if ERROR < error.code <= ERROR + linux.EHWPOISON else linux.EIO
                 if error.code == BROKEN:
@@ -150,6 +155,15 @@ class Translator(TranslatorDevice):
     def close(self) -> None:
         """The run is over."""
         raise NotImplementedError
+
+
+def _bounded(value: Any) -> Any:
+    """What a call returned, with numbers that fit in a signed word: larger ones mean nothing."""
+    if isinstance(value, int):
+        return min(value, NUMBER_MOST)
+    if isinstance(value, tuple | list):
+        return type(value)(_bounded(part) for part in value)
+    return value
 
 
 class _NoMemory:
@@ -357,8 +371,8 @@ class Translators:
             self.close()
             raise
 
-    def attach(self, kernel: Kernel) -> None:
-        """Make the devices. Raises MachineError."""
+    def attach(self, kernel: Kernel) -> list[Translator]:
+        """Make the devices, in the order of the mounts. Raises MachineError."""
         if self._servers:
             modules = sorted({module for server in self._servers.values() for module in imports(server.source)})
             self._template = Template(kernel.machine, ["skerry.lib.translator", "skerry.lib.service", *modules])
@@ -370,6 +384,7 @@ class Translators:
             else:
                 assert self._template is not None
                 self.devices.append(TaskTranslator(mount, kernel, self._template, self._servers[mount.text], self._say))
+        return self.devices
 
     def close(self) -> None:
         """End them all; what was written reaches where it belongs."""

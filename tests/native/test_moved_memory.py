@@ -146,7 +146,7 @@ def main(channel):
     task.receive(task.reply_port())
 """
     task = natives.start(source)
-    natives.run_until(lambda: task.waits and len(task.space.entries) == 3 or task.last_words)
+    natives.run_until(lambda: (task.waits and len(task.space.entries) == 3) or task.last_words)
     assert task.last_words == ""
     own = [region for region in task.map.regions if isinstance(region.object, OwnMemory)]
     assert len(own) == OBJECTS

@@ -11,7 +11,7 @@ import click
 
 from skerry.cli.network import parse_publish
 from skerry.messages import say
-from skerry.options import Bind, Config, Net, Options, UserError, Writes
+from skerry.options import Bind, Config, Mount, Net, Options, UserError, Writes
 
 KEPT: Final = ("PATH", "HOME", "TERM", "USER", "LOGNAME", "SHELL", "TZ", "LANG")  # of the environment, and LC_*
 PERSONAL: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL")  # of these
@@ -35,6 +35,22 @@ def parse_bind(text: str) -> Bind:
         raise UserError(f"--bind {text}: {place} is not an absolute path, ro or rw: give SRC[:/DST[:ro|rw]]")
     path = os.path.abspath(source)
     return Bind(os.fsencode(path), os.fsencode(place or path), writes)
+
+
+def parse_mount(text: str) -> Mount:
+    """``/PLACE=FILE.py:CLASS``, or ``/PLACE=URL[:rw]``. Raises UserError."""
+    place, equals, source = text.partition("=")
+    if not equals or not source or not place.startswith("/"):
+        raise UserError(f"--mount {text}: give /PLACE=FILE.py:CLASS, or /PLACE=URL[:rw]")
+    path = os.fsencode(os.path.normpath(place))
+    is_url = "://" in source or "::" in source
+    if is_url:
+        writable = source.endswith(":rw")
+        return Mount(source.removesuffix(":rw").removesuffix(":ro"), path, True, writable, text)
+    file, colon, name = source.rpartition(":")
+    if not colon or not file or not name.isidentifier():
+        raise UserError(f"--mount {text}: {source} is neither FILE.py:CLASS nor a URL with ://")
+    return Mount(source, path, False, False, text)
 
 
 def parse_size(option: str, text: str) -> int:
@@ -115,6 +131,12 @@ def _here() -> str:
     "--bind", multiple=True, metavar="SRC[:DST[:ro|rw]]", help="Show a host directory at DST. Writes stay inside; ro: fail; rw: go through."
 )
 @click.option(
+    "--mount",
+    multiple=True,
+    metavar="PLACE=FILE.py:CLASS|URL[:rw]",
+    help="Attach a translator: your class serves the tree at PLACE, or fsspec the files of a URL (zip://x.zip, https://…, s3://…).",
+)
+@click.option(
     "--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on. Some are passed on always: PATH, HOME, …"
 )
 @click.option("--cwd", default="", metavar="DIR", help="Directory inside to start in (default: the current one, if it is there).")
@@ -141,6 +163,7 @@ def run(
     upper: str,
     user: str,
     bind: tuple[str, ...],
+    mount: tuple[str, ...],
     env: tuple[str, ...],
     cwd: str,
     net: str,
@@ -162,6 +185,7 @@ def run(
     skerry run gcc -O2 x.c -o /tmp/x                           what it writes is gone when it ends
     skerry run --bind ~/project:/src --cwd /src make -j2       and so it is here: the host's files are only read
     skerry run --bind ~/out:/out:rw -- sh -c 'ls > /out/list'  writes that shall last
+    skerry run --mount /data=server.py:Server -- ls /data      a tree that your class serves; /z=zip://x.zip: what fsspec reaches
     skerry run --root ./rootfs -- /bin/sh                      another root
     skerry run --upper work -- sh -c 'echo x > /etc/motd'      keep what is written; skerry diff work shows it
     skerry run --user root --upper work -- dpkg -i ./x.deb     be root inside, and keep what was installed
@@ -178,6 +202,7 @@ def run(
             upper=upper,
             user=user,
             binds=[parse_bind(text) for text in bind],
+            mounts=[parse_mount(text) for text in mount],
             environment=make_environment(env, user),
             directory=os.fsencode(os.path.join(_here(), cwd)),
             directory_given=bool(cwd),

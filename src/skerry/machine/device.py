@@ -6,10 +6,13 @@ A device is an object of one of CLASSES; what may be called are its methods with
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
-from types import FunctionType
-from typing import Any, Final
+from functools import cache
+from itertools import repeat
+from types import FunctionType, UnionType
+from typing import Any, Final, Self, Union, get_args, get_origin, get_type_hints
 
 from skerry.machine import _host, host
 from skerry.machine.hostnode import HostNode
@@ -18,6 +21,7 @@ from skerry.machine.layernode import LayerNode
 from skerry.machine.memory import HostFile, MemoryObject
 from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, HostSocket
 from skerry.machine.stream import Stream
+from skerry.machine.translator import TranslatorDevice
 
 ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never changes, and goes along with the name
     HostTree: (),
@@ -30,6 +34,7 @@ ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never chang
     HostSocket: (),
     HostListener: (),
     HostDatagrams: (),
+    TranslatorDevice: (),
 }
 FACTS: Final[dict[str, Callable[[], Any]]] = {
     fact.__name__: fact
@@ -43,6 +48,8 @@ FACTS: Final[dict[str, Callable[[], Any]]] = {
         host.programs_usage,
     )
 }
+READS: Final = ("read", "receive")  # methods whose last argument is how many bytes at most
+MOST: Final = 1 << 24
 CHANNEL_SIZE: Final = _host.CHANNEL_SIZE
 CHANNEL_PARTS: Final = ((0x1000, 0xB000), (0x10000, CHANNEL_SIZE))  # of a channel, for who serves its contexts: not what its mapper obeys
 
@@ -59,11 +66,45 @@ def describe(target: object) -> tuple[Any, ...]:
 
 
 def call(target: object, method: str, arguments: tuple[Any, ...]) -> Any:
-    """The result of a device's method. Raises OSError; ValueError for what is no method of a device, TypeError for wrong arguments."""
+    """The result of a device's method. The arguments may be anything: they are held against what the method says that it takes.
+
+    Raises OSError; ValueError for what is no method of a device, TypeError for wrong arguments.
+    """
     function = getattr(type(target), method, None)
     if not is_device(target) or method.startswith("_") or not isinstance(function, FunctionType):
         raise ValueError(f"no device has a method {method!r}")
-    return function(target, *arguments)
+    kinds = parameters(function)
+    if len(arguments) > len(kinds) or not all(fits(value, kind, target) for value, kind in zip(arguments, kinds, strict=False)):
+        raise TypeError(f"{method} takes {kinds}")
+    if method in READS:
+        arguments = (*arguments[:-1], min(arguments[-1], MOST))
+    try:
+        return function(target, *arguments)
+    except MemoryError:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
+
+
+@cache
+def parameters(function: FunctionType) -> tuple[Any, ...]:
+    """The types of a method's parameters, but for the object's own."""
+    hints = get_type_hints(function)
+    hints.pop("return", None)
+    return tuple(hints.values())
+
+
+def fits(value: object, kind: Any, target: object) -> bool:
+    """Whether ``value`` is of the type ``kind``; ``Self`` is the class of ``target``."""
+    if kind is Self:
+        return type(value) is type(target)
+    origin = get_origin(kind)
+    if origin is Union or origin is UnionType:
+        return any(fits(value, choice, target) for choice in get_args(kind))
+    if origin is tuple:
+        kinds = get_args(kind)
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(fits, value, kinds, repeat(target)))
+    if origin is Callable:
+        return callable(value)
+    return isinstance(value, int if kind is bool else kind)
 
 
 class RemoteFile(HostFile):

@@ -12,8 +12,11 @@ from typing import Any
 class TranslatorDevice:
     """Asked by the names of the calls (``lib.translator``). Answers come when they come; none takes longer than a limit."""
 
-    def ask(self, method: bytes, arguments: tuple[Any, ...], done: Callable[[], None]) -> int:
-        """Make a call; ``done`` is called once when ``take`` has its end. A number for it, above 0."""
+    def ask(self, method: bytes, arguments: bytes, done: Callable[[], None]) -> int:
+        """Make a call; ``done`` is called once when ``take`` has its end. A number for it, above 0. ``arguments``: ``abi.values``.
+
+        Raises KeyError, ValueError, values.ValueFormatError, TypeError: there is no such call.
+        """
         raise NotImplementedError
 
     def take(self, number: int) -> tuple[int, Any]:

@@ -14,6 +14,7 @@ Source: VM_FAULT_RETRY of Linux is the same for faults; lib.coroutine for the wa
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,16 +27,19 @@ if TYPE_CHECKING:
     from skerry.unix.substrate import Translator
 
 ROUNDS: Final = 100_000  # in one system call: something is wrong with what needs more
-Arrived = Callable[[int, Any], None]  # takes an errno, and what the call returned
+Arrived = Callable[[int, Any], int]  # takes an errno, and what the call returned; gives an errno
 
 
 class Question:
-    """One call of a translator. ``arrived`` takes the answer; without it, it is kept in the log."""
+    """One call of a translator. ``arrived`` takes the answer, and gives an errno for ``asker`` if that is none; else the log keeps it."""
 
-    __slots__ = ("answer", "arguments", "arrived", "method", "translator")
+    __slots__ = ("answer", "arguments", "arrived", "asker", "method", "translator")
 
-    def __init__(self, translator: Translator, method: bytes, arguments: tuple[Any, ...], arrived: Arrived | None = None) -> None:
+    def __init__(
+        self, translator: Translator, method: bytes, arguments: tuple[Any, ...], asker: object = None, arrived: Arrived | None = None
+    ) -> None:
         self.translator = translator
+        self.asker = asker
         self.method = method
         self.arguments = arguments
         self.arrived = arrived
@@ -56,6 +60,7 @@ class Replay:
     def __init__(self, now: int) -> None:
         self.now = now  # monotonic (ns)
         self._log: list[Question] = []
+        self._failures: dict[object, int] = {}  # errno by asker
         self._next = 0
 
     def answer_to(self, translator: Translator, method: bytes, arguments: tuple[Any, ...]) -> tuple[int, Any] | None:
@@ -66,6 +71,10 @@ class Replay:
                 self._next = index + 1
                 return question.answer
         return None
+
+    def failure(self, asker: object) -> int:
+        """The errno that ``asker`` has got instead of an answer, once; 0: none."""
+        return self._failures.pop(asker, 0)
 
     def run(self, function: Callable[[], Any]) -> Any:
         """What the function gives, with these answers. Raises what it raises, NotYet among it."""
@@ -103,15 +112,21 @@ class Replay:
     async def ask(self, wait: NotYet) -> bool:
         """Have the questions answered; whether a signal came meanwhile."""
         changed = WaitQueue()
-        numbers = {question.translator.ask(question.method, question.arguments, changed.wake): question for question in wait.questions}
+        numbers: dict[Question, int] = {}  # of those that are not answered
+        ended: list[Question] = []
         interrupted = False
+
+        def end(question: Question) -> None:
+            ended.append(question)
+            changed.wake()
+
         try:
+            for question in wait.questions:
+                numbers[question] = question.translator.ask(question.method, question.arguments, partial(end, question))
             while True:
-                for number, question in list(numbers.items()):
-                    answer = question.translator.take(number)
-                    if answer is not None:
-                        del numbers[number]
-                        self._keep(question, answer)
+                while ended:
+                    question = ended.pop()
+                    self._keep(question, question.translator.take(numbers.pop(question)) or (linux.EIO, None))
                 if not numbers:
                     return interrupted
                 try:
@@ -119,12 +134,14 @@ class Replay:
                 except Interrupted:
                     interrupted = True
         finally:
-            for number, question in numbers.items():
+            for question, number in numbers.items():
                 question.translator.drop(number)
 
     def _keep(self, question: Question, answer: tuple[int, Any]) -> None:
         if question.arrived is not None:
-            question.arrived(*answer)
+            failed = question.arrived(*answer)
+            if failed:
+                self._failures[question.asker] = failed
         else:
             question.answer = answer
             self._log.append(question)

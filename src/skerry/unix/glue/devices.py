@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, Self, TypeVar
 
-from skerry.abi import linux
+from skerry.abi import linux, values
 from skerry.machine.device import RemoteFile
 from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
@@ -225,9 +225,12 @@ class TranslatedTree:
     """A translator (:class:`skerry.unix.substrate.Translator`)."""
 
     def __init__(self, device: TranslatorDevice) -> None:
-        self.ask = translated(device.ask)
+        self._ask = translated(device.ask)
         self.drop = translated(device.drop)
         self._take = device.take
+
+    def ask(self, method: bytes, arguments: tuple[Any, ...], done: Callable[[], None]) -> int:
+        return self._ask(method, values.pack(*arguments), done)
 
     def take(self, number: int) -> tuple[int, Any] | None:
         try:
