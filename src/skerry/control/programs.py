@@ -89,7 +89,7 @@ class Programs:
 
     # Programs
     def _start(self, connection: Connection, request: dict[str, Any]) -> None:
-        count = int(request["descriptors"])
+        count = int(request["count"])
         given, connection.descriptors = connection.descriptors[:count], connection.descriptors[count:]
         streams = dict(zip(request["numbers"], given, strict=True))
         for descriptor in given:
