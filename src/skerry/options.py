@@ -91,3 +91,4 @@ class Options:
     publish: list[Publish] = field(default_factory=list)
     strace: bool = False
     stats: bool = False
+    trace: str = ""  # host file that what happens is written to; "": none

@@ -68,9 +68,12 @@ def _run(link: KernelLink, machine: Machine) -> int:
         desk.do(what, tuple(arguments), lambda answer: link.ask(traps.TRAP_ANSWER, number, answer))
 
     link.on_request = asked
+    if options.trace:
+        desk.do(b"trace", (), lambda answer: None)  # from the first call on
     if options.arguments:
         signals.resume(thread)
     run_loop.run(server, assembly.loop if statistics is None else statistics.measured(assembly.loop))
+    desk.close()
     assembly.close()
     status = exit_status(statuses[0])
     if statistics is not None:

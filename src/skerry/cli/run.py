@@ -155,6 +155,7 @@ def _here() -> str:
 @click.option("--cpus", default="", metavar="N", help="Processors that may be kept busy, like 2 or 0.5.")
 @click.option("--timeout", default="", metavar="TIME", help="Kill everything after this time, like 30s, 5m or 1h.")
 @click.option("--strace", is_flag=True, help="Print every system call on standard error, as strace -f does.")
+@click.option("--trace", default="", metavar="FILE", help="Write what happens to FILE, to be opened in Perfetto (https://ui.perfetto.dev).")
 @click.option("--stats", is_flag=True, help="Say at the end what it took, on standard error.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD [ARG]...")
 def run(
@@ -174,6 +175,7 @@ def run(
     cpus: str,
     timeout: str,
     strace: bool,
+    trace: str,
     stats: bool,
     command: tuple[str, ...],
 ) -> None:
@@ -192,6 +194,7 @@ def run(
     skerry run --memory 512M --pids 100 --timeout 1m -- ./untrusted   limits: what reached one is said on standard error
     skerry run --net host -- curl https://example.org          a network: by default there is none
     skerry run --publish 8080:80 -- nginx -g 'daemon off;'     http://127.0.0.1:8080 leads to its port 80
+    skerry run --trace t.json -- make -j2                      calls and messages on a time line, for Perfetto
     skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
     """
     try:
@@ -215,6 +218,7 @@ def run(
             timeout=parse_time("--timeout", timeout),
             strace=strace,
             stats=stats,
+            trace=trace,
         )
         status = _system_run()(options)
     except UserError as error:

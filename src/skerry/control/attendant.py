@@ -71,7 +71,7 @@ class Attendant:
         for connection in list(self._connections):
             trace = self._traces.pop(connection, None)
             if trace is not None:
-                trace.abandon()
+                connection.send({"traced": trace.end_with_system()})
             connection.flush_last()
 
     def unix(self, connection: Connection, request: dict[str, Any], what: bytes, *arguments: Any, give: Callable[[Any], Any]) -> None:

@@ -50,6 +50,7 @@ class Desk:
         self._host_number = host_number
         self._rebind = rebind
         self._log: CallLog | None = None
+        self._at_end: list[Answer] = []  # who want what was logged when the system ends
         self._begun: dict[int, Process] = {}  # programs whose ends nobody has been told yet
         self._requests: dict[bytes, Callable[..., Any]] = {
             b"processes": self._processes,
@@ -67,10 +68,20 @@ class Desk:
         if what == b"wait":
             self._wait(int(arguments[0]), answer)
             return
+        if what == b"trace at end":
+            self._at_end.append(answer)
+            return
         try:
             answer((DONE, self._requests[what](*arguments)))
         except UserError as error:
             answer((REFUSED, str(error), error.status))
+
+    def close(self) -> None:
+        """The system ends: who traces it gets what was logged."""
+        at_end, self._at_end = self._at_end, []
+        entries = self._untrace()
+        for answer in at_end:
+            answer((DONE, entries))
 
     # Looking
     def _processes(self) -> list[tuple[Any, ...]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from skerry.control.attendant import Attendant
+    from skerry.control.recording import Recording
     from skerry.mach.kernel import Kernel
     from skerry.options import Options
 
@@ -62,12 +63,21 @@ class Door:
         self._control = control
         self.attendant: Attendant | None = None
         self._path: Path | None = None
+        self._recording: Recording | None = None
 
     def __enter__(self) -> Door:
         self._listen()
+        if self._options.trace:
+            self._record()
         if self._control is not None:
             self._control.begin(self.open())
         return self
+
+    def _record(self) -> None:
+        """Trace from now on, to a file. Raises UserError."""
+        from skerry.control.recording import Recording
+
+        self._recording = Recording(self._options.trace, self._kernel, self._ask_unix)
 
     def _listen(self) -> None:
         place = directory()
@@ -104,6 +114,8 @@ class Door:
         return self.attendant
 
     def __exit__(self, *error: object) -> None:
+        if self._recording is not None:
+            self._recording.close()
         if self._control is not None:
             self._control.end()
         if self.attendant is not None:

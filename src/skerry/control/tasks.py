@@ -34,7 +34,7 @@ def describe_tasks(kernel: Kernel) -> list[dict[str, Any]]:
         found.append(
             {
                 "host_pid": pid,
-                "inner_pid": _inner(pid),
+                "inner_pid": _inner(task),
                 "kind": "native" if isinstance(task, NativeTask) else "unix",
                 "name": task_name(task),
                 "threads": len(task.threads),
@@ -48,9 +48,10 @@ def describe_tasks(kernel: Kernel) -> list[dict[str, Any]]:
     return found
 
 
-def _inner(pid: int) -> int:
+def _inner(task: Task) -> int:
+    """The number that the task's process has in the namespace of its kind."""
     try:
-        return host.inner_number(pid)
+        return host.inner_number(task.map.space.host.pidfd)
     except OSError:  # it has just ended
         return 0
 

@@ -30,16 +30,26 @@ class Trace:
     def __init__(self, kernel: Kernel, ask_unix: Callable[[bytes, tuple[Any, ...], Callable[[Any], None]], None]) -> None:
         self._ask_unix = ask_unix
         self._messages = MessageLog(kernel)
+        self._last: Any = None  # what the Unix server had logged when it ended
 
     def begin(self, begun: Callable[[], None]) -> None:
         """Start noting; ``begun`` is called when all that happens is noted."""
         self._messages.start()
+        self._ask_unix(b"trace at end", (), self._unix_ended)
         self._ask_unix(b"trace", (), lambda answer: begun())
+
+    def _unix_ended(self, answer: Any) -> None:
+        self._last = answer
 
     def end(self, give: Callable[[Events], None]) -> None:
         """Stop, and give the events."""
         self._messages.stop()
         self._ask_unix(b"untrace", (), lambda answer: give(self._events(answer)))
+
+    def end_with_system(self) -> Events:
+        """Stop, as the system has ended, and give the events."""
+        self._messages.stop()
+        return self._events(self._last)
 
     def abandon(self) -> None:
         """Stop; nobody wants it."""
@@ -47,7 +57,7 @@ class Trace:
         self._ask_unix(b"untrace", (), lambda answer: None)
 
     def _events(self, answer: Any) -> Events:
-        entries = answer[1] if answer[0] == DONE else []
+        entries = answer[1] if answer is not None and answer[0] == DONE else []
         return [*_program_events(entries), *self._messages.events(TASKS)]
 
 
