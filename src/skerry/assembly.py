@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from skerry import first, mounts, networks
+from skerry import first, mounts
 from skerry.devices import Devices
 from skerry.lib.coroutine import Loop
-from skerry.options import Options
+from skerry.options import Net, Options
 from skerry.run_limits import make_limits
 from skerry.unix.console import Console
 from skerry.unix.fs.devpts import DevPts
@@ -88,7 +88,10 @@ class Assembly:
             thread = first.start(self._devices, self.system, self.options)
         else:
             thread = first.hold(self._devices, self.system)
-        networks.attach(self._devices, thread, self.options, self._say)
+        if self.options.net is not Net.NONE or self.options.publish:
+            from skerry import networks
+
+            networks.attach(self._devices, thread, self.options, self._say)
         if self._tracer is not None:
             self._tracer.started(thread, len(self.options.environment))
         gc.freeze()  # what exists now stays

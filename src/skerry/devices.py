@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from skerry.layer.store import Layer
 from skerry.machine import Machine
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.layernode import LayerNode
-from skerry.machine.network import HostNetwork, Reach
 from skerry.machine.owners import Owners
 from skerry.machine.stream import Stream
-from skerry.machine.translator import TranslatorDevice
 from skerry.options import Options, UserError
 from skerry.users import Identity
+
+if TYPE_CHECKING:
+    from skerry.control.programs import Owner
+    from skerry.machine.network import HostNetwork, Reach
+    from skerry.machine.translator import TranslatorDevice
 
 
 class OpenLayer(Protocol):
@@ -67,6 +69,8 @@ class OwnLayer:
 
     def __init__(self, options: Options, owners: Owners) -> None:
         """Raises UserError, OSError."""
+        from skerry.layer.store import Layer
+
         layer = Layer.open("--upper", options.upper, options.root)
         try:
             for bind in options.binds:
@@ -115,4 +119,18 @@ class OwnDevices:
         return self.translators[number]
 
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
+        from skerry.machine.network import HostNetwork
+
         return HostNetwork(self._machine, reach, servers)
+
+
+def own_devices(
+    machine: Machine, options: Options, streams: list[int], owners: Owners, identity: Identity, owner: Owner | None
+) -> OwnDevices:
+    """The devices of a run, or those of a system that ``owner`` controls."""
+    if owner is None:
+        return OwnDevices(machine, options, streams, owners, identity)
+    from skerry.control.programs import ProgramDevices
+
+    owner.devices = ProgramDevices(machine, options, owners, identity)
+    return owner.devices

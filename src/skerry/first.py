@@ -27,27 +27,6 @@ NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
 NOT_FOUND: Final = 127
 
 
-class StandardStreams:
-    """Descriptors 0 to 2 of the command. While it is entered, the closed ones are taken: nothing of the machine may get their numbers."""
-
-    def __init__(self) -> None:
-        self.open: list[int] = []
-
-    def __enter__(self) -> StandardStreams:
-        self._taken: list[int] = []
-        for descriptor in range(3):
-            try:
-                os.fstat(descriptor)
-                self.open.append(descriptor)
-            except OSError:
-                self._taken.append(os.open(os.devnull, os.O_PATH))  # the lowest that is free
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for descriptor in self._taken:
-            os.close(descriptor)
-
-
 def start(devices: Devices, system: System, options: Options) -> Thread:
     """The first process's thread, about to run the program. Raises UserError."""
     thread = _new_thread(devices, system, system.new_pid())

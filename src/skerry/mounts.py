@@ -15,7 +15,6 @@ from skerry.unix.fs.hostdir import HostDirectoryFileSystem
 from skerry.unix.fs.proc import Proc
 from skerry.unix.fs.sys import make_sys
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
-from skerry.unix.fs.translator import TranslatorFileSystem
 from skerry.unix.fs.upper import UpperFileSystem
 from skerry.unix.fs.upperdir import count_all
 from skerry.unix.glue.devices import LayerDevice, NodeDevice, TranslatedTree, TreeDevice
@@ -98,6 +97,8 @@ def attach_translators(system: System, devices: Devices, names: Namespace, mount
     platform = system.platform
     owner = (devices.identity.uid, devices.identity.gid)
     for number, asked in enumerate(mounts):
+        from skerry.unix.fs.translator import TranslatorFileSystem
+
         tree = TranslatedTree(devices.translator(number))
         fs = TranslatorFileSystem(platform, DEVICE + FIRST_TRANSLATOR + number, tree, owner)
         try:

@@ -27,8 +27,6 @@ _MOST = 1 << 16  # bytes of it that are read
 
 def attach(devices: Devices, thread: Thread, options: Options, say: Callable[[str], None]) -> None:
     """Give the system that ``thread`` is the first of the ways that were asked for. Raises UserError."""
-    if options.net is Net.NONE and not options.publish:
-        return
     system = thread.process.system
     servers = _name_servers(thread) if options.net is not Net.NONE else frozenset()
     device = devices.network(REACH[options.net], servers)

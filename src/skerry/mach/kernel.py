@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from skerry.abi import mach
-from skerry.mach import exception, right, wire
+from skerry.mach import exception, right
 from skerry.mach.emulation import Emulation
 from skerry.mach.host import Host
 from skerry.mach.memory_host import MemoryHost
@@ -135,4 +135,6 @@ class Kernel(MemoryHost):
 
     def serve(self, target: object, message: Message) -> None:
         """A message to a kernel object's port."""
+        from skerry.mach import wire  # the table of calls takes a tenth of a start, and few runs make any
+
         wire.serve(target, message)

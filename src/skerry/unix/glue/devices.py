@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from skerry.abi import linux, values
-from skerry.machine.device import RemoteFile
 from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.layernode import LayerNode
 from skerry.machine.memory import HostFile
+from skerry.machine.remote import RemoteFile
 from skerry.machine.stream import Stream
-from skerry.machine.translator import TranslatorDevice
 from skerry.unix.errors import LinuxError
+
+if TYPE_CHECKING:
+    from skerry.machine.translator import TranslatorDevice
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")

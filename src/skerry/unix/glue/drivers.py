@@ -13,7 +13,7 @@ from skerry.abi import driving, linux, mach, machmsg, traps, values
 from skerry.lib.channel import Channel, MessageFailure, NativeTask
 from skerry.lib.driver import DriverPort, GuardianPort
 from skerry.lib.stubs import CallError, client, finish
-from skerry.machine.device import RemoteDevice, RemoteFile
+from skerry.machine.remote import RemoteDevice, RemoteFile
 
 REPEATABLE: Final = frozenset((b"stat", b"list", b"readlink", b"attributes", b"statfs", b"readable", b"writable"))  # they change nothing
 OPENING: Final = frozenset((b"open", b"make_file", b"make_unnamed"))  # their results have contents of files
@@ -80,7 +80,7 @@ class Driver:
         self._unneeded.append(number)
 
     def _number_of(self, callback: Callable[[], None]) -> int:
-        return self._number | self._drivers.callback_number(callback)
+        return int(self._number | self._drivers.callback_number(callback))
 
 
 class Drivers:

@@ -18,7 +18,7 @@ from skerry.lib.channel import Channel
 from skerry.lib.stubs import finish
 from skerry.machine import host
 from skerry.machine._host import DEATH, FAULT, OFFSET_COUNT, SYSTEM_CALL, USER_LIMIT, Context, Machine, Space
-from skerry.machine.device import RemoteFile
+from skerry.machine.remote import RemoteFile
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import RemoteFileDevice

@@ -1,0 +1,81 @@
+"""A system whose Unix is in the kernel's address space (``--config mach-colocated``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skerry import relay, users
+from skerry.assembly import Assembly, exit_status
+from skerry.control.door import Door
+from skerry.devices import own_devices
+from skerry.mach.kernel import Kernel
+from skerry.machine import Machine
+from skerry.messages import say
+from skerry.options import Options
+from skerry.unix import signals
+from skerry.unix.glue.mach import MachPlatform, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skerry.control.desk import Desk
+    from skerry.control.programs import Owner
+    from skerry.stats import Statistics
+    from skerry.translators import Translators
+
+
+def run(
+    machine: Machine,
+    options: Options,
+    streams: list[int],
+    statistics: Statistics | None,
+    owner: Owner | None,
+    attached: Translators | None,
+) -> int:
+    """Unix in the kernel's address space, until the first process has ended; its exit status as the command's. Raises UserError."""
+    kernel = Kernel(machine)
+    platform = MachPlatform(kernel)
+    statuses: list[int] = []
+
+    def ended(status: int) -> None:
+        statuses.append(status)
+        kernel.halted = True
+
+    owners, identity = users.who(options)
+    options = users.with_variables(options, identity)
+    devices = own_devices(machine, options, streams, owners, identity, owner)
+    if attached is not None:
+        devices.translators = attached.attach(kernel)
+    tell = say if owner is None else owner.say
+    assembly = Assembly(platform, devices, options, tell, ended)
+    if statistics is None:
+        server = assembly.make_server([])
+    else:
+        server = assembly.make_server([statistics], statistics.measuring(machine, kernel))
+    thread = assembly.start()
+    serve(platform, server)
+    system = assembly.system
+
+    def desk(what: bytes, arguments: tuple[Any, ...], answer: Callable[[Any], None]) -> None:
+        if not desks:
+            from skerry.control.desk import Desk
+
+            desks.append(Desk(system, devices, options, server, lambda space: space.host_pid, lambda: serve(platform, server)))
+        desks[0].do(what, arguments, answer)
+
+    desks: list[Desk] = []
+    if system.console is not None and relay.can_be_continued():
+        relay.stop_with(system, relay.stop_command)
+    relayed = relay.SignalRelay(machine, system.console is not None, lambda number: relay.deliver(system, number))
+    with relayed, Door(machine, kernel, options, desk, owner):
+        if options.arguments:
+            signals.resume(thread)
+        if statistics is None:
+            kernel.run(assembly.loop)
+        else:
+            kernel.run(statistics.measured(assembly.loop))
+            statistics.stop()
+        for asked in desks:
+            asked.close()
+    assembly.close()
+    return exit_status(statuses[0])
