@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry import relay
-from skerry.abi import traps
+from skerry.abi import traps, values
 from skerry.assembly import Assembly, exit_status
 from skerry.control.desk import Desk
 from skerry.grants import GrantedDevices
@@ -19,6 +19,8 @@ from skerry.users import Identity
 
 if TYPE_CHECKING:
     from skerry.stats import Statistics
+
+PART: Final = 1 << 19  # bytes of an answer that go in one trap
 
 
 def main(channel: Channel, machine: Machine) -> None:
@@ -65,7 +67,11 @@ def _run(link: KernelLink, machine: Machine) -> int:
 
     def asked(number: int) -> None:
         what, *arguments = link.ask(traps.TRAP_REQUEST, number)
-        desk.do(what, tuple(arguments), lambda answer: link.ask(traps.TRAP_ANSWER, number, answer))
+        desk.do(what, tuple(arguments), lambda answer: give(number, values.pack(answer)))
+
+    def give(number: int, answer: bytes) -> None:
+        for start in range(0, len(answer), PART):
+            link.ask(traps.TRAP_ANSWER, number, answer[start : start + PART], start + PART >= len(answer))
 
     link.on_request = asked
     if options.trace:

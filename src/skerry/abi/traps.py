@@ -26,7 +26,7 @@ TRAP_DONE: Final = -214  # (exit status of the command, text or None)
 TRAP_CLEAR: Final = -215  # (task): nothing is mapped any more
 TRAP_STOP: Final = -217  # (): stop the command, as job control does; returns when it is continued
 TRAP_REQUEST: Final = -218  # (number) -> what EVENT_REQUEST asks for: what, and its arguments
-TRAP_ANSWER: Final = -219  # (number, result): the answer to it
+TRAP_ANSWER: Final = -219  # (number, part, whether it is the last): of the answer to it, a value
 TRAPS: Final = range(-219, -199)
 
 ERRNO: Final = 0xC000

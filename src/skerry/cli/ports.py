@@ -21,9 +21,11 @@ def text(system: dict[str, Any], names: tuple[str, ...]) -> str:
     """A system for people: its ports, then the rights of each task that has any."""
     tasks = [task for task in system["tasks"] if not names or task["name"] in names]
     shown = {right["port"] for task in tasks for right in task["rights"] if "port" in right} if names else None
-    rows = [
-        [
-            port["port"],
+    rows: list[list[Any]] = []
+    for port in system["ports"]:
+        if shown is not None and port["port"] not in shown:
+            continue
+        row = [
             port["kind"],
             port["receiver"] or "kernel",
             f"{port['queued']}/{port['limit']}",
@@ -34,9 +36,10 @@ def text(system: dict[str, Any], names: tuple[str, ...]) -> str:
             port["sequence"],
             _counted(port["senders"]),
         ]
-        for port in system["ports"]
-        if shown is None or port["port"] in shown
-    ]
+        if rows and rows[-1][1:] == row:  # many files and tasks look the same
+            rows[-1][0] = f"{str(rows[-1][0]).partition('-')[0]}-{port['port']}"
+        else:
+            rows.append([port["port"], *row])
     heads = ("PORT", "<STANDS FOR", "<RECEIVER", "QUEUE", "BLOCKED", "WAITING", "SENDS", "ONCE", "TAKEN", "<SENDERS")
     parts = [title(system), table(heads, rows) if rows else "  no task names a port\n"]
     for task in tasks:

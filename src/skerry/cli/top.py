@@ -34,7 +34,7 @@ def times(systems: list[dict[str, Any]]) -> Times:
     for system in systems:
         for kind, key in (("processes", "pid"), ("tasks", "host_pid")):
             found.update({(system["pid"], kind, entry[key]): entry["time"] for entry in system[kind]})
-        found[system["pid"], "traps", 0] = system["traps"]
+        found[system["pid"], "traps", 0] = system["traps"] or 0
         found[system["pid"], "messages", 0] = system["messages"]
     return found
 
@@ -51,8 +51,8 @@ def screen(systems: list[dict[str, Any]], before: Times, elapsed: float) -> Any:
         def rate(kind: str, key: int, now: int, system: dict[str, Any] = system) -> float:
             return max(now - before.get((system["pid"], kind, key), now), 0) / elapsed if elapsed else 0.0
 
-        traps, messages = rate("traps", 0, system["traps"]), rate("messages", 0, system["messages"])
-        head = f"system {system['pid']}  {system['config']}  up {duration(system['age'])}  {traps:.0f} traps/s  {messages:.0f} messages/s"
+        head = f"system {system['pid']}  {system['config']}  up {duration(system['age'])}"
+        head += "".join(f"  {rate(what, 0, system[what]):.0f} {what}/s" for what in ("traps", "messages") if system[what] is not None)
         parts.append(Text(head, style="bold"))
         rows = [
             (
@@ -95,6 +95,8 @@ def top(interval: str, count: int, systems: tuple[str, ...]) -> None:
     skerry top --interval 5     every five seconds
     skerry top --count 2 4711   two looks at the system 4711
     """
+    from contextlib import nullcontext
+
     from rich.console import Console
     from rich.live import Live
 
@@ -109,13 +111,18 @@ def top(interval: str, count: int, systems: tuple[str, ...]) -> None:
     found, since = observe(chosen), time.monotonic()
     before, done = times(found), 1
     try:
-        with Live(screen(found, before, 0.0), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        first = screen(found, before, 0.0)
+        with Live(first, console=console, screen=True, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+            if live is None:
+                console.print(first)
             while done != count:
                 time.sleep(pause)
                 found, now = observe(chosen), time.monotonic()
-                live.update(screen(found, before, now - since), refresh=True)
-                if not console.is_terminal:
-                    console.print(screen(found, before, now - since))
+                shown = screen(found, before, now - since)
+                if live is None:
+                    console.print(shown)
+                else:
+                    live.update(shown, refresh=True)
                 before, since, done = times(found), now, done + 1
     except KeyboardInterrupt:
         return

@@ -22,9 +22,9 @@ LONGEST = 60.0  # seconds that handing over a trace may take
 def trace(output: str, length: str, system: str | None) -> None:
     """Trace a running system: its system calls, and the messages between its tasks.
 
-    What is written opens in Perfetto (https://ui.perfetto.dev, which keeps it here) or chrome://tracing: each program is a
-    process with its threads' calls, and below them are the tasks of the kernel, with an arrow for each message. Calls that are answered in the program
-    (getpid, lseek, clocks) are not seen. It costs the system about what --stats does, and nothing when it is over.
+    What is written opens in Perfetto (https://ui.perfetto.dev, which keeps it here) or chrome://tracing. Each program is a process with
+    its threads' calls; below them are the tasks of the kernel, with an arrow for each message. Calls that are answered in the program
+    itself (getpid, lseek, clocks) are not seen. A system that nobody traces does nothing for it.
 
     \b
     skerry trace --time 5s             the only system that runs, for five seconds

@@ -41,7 +41,8 @@ _MAPPING: Final = ("start", "end", "protection", "shared", "offset")
 class Attendant:
     """Takes connections and answers requests. ``ask_unix`` is the desk's ``do``, near or far."""
 
-    def __init__(self, machine: Machine, kernel: Kernel, options: Options, ask_unix: AskUnix) -> None:
+    def __init__(self, machine: Machine, kernel: Kernel, options: Options, ask_unix: AskUnix, began: int) -> None:
+        """``began``: when the system did (ns, monotonic)."""
         self.machine = machine
         self.kernel = kernel
         self.options = options
@@ -49,7 +50,7 @@ class Attendant:
         self.programs: Programs | None = None  # of a system that begins programs for who has the full control
         self._connections: list[Connection] = []
         self._traces: dict[Connection, Trace] = {}
-        self._began = machine.monotonic()
+        self._began = began
         self._requests: dict[str, Callable[[Connection, dict[str, Any]], None]] = {
             "about": self._about,
             "processes": self._processes,
@@ -111,7 +112,8 @@ class Attendant:
         command = b" ".join(self.options.arguments)
         age = self.machine.monotonic() - self._began
         about = {"pid": os.getpid(), "config": self.options.config.value, "command": text(command), "uid": os.getuid(), "age": age}
-        connection.answer(request, about | {"traps": self.machine.traps, "messages": self.kernel.messages})
+        traps = None if self.machine.apart else self.machine.traps  # else the task that serves Unix has them
+        connection.answer(request, about | {"traps": traps, "messages": self.kernel.messages})
 
     def _processes(self, connection: Connection, request: dict[str, Any]) -> None:
         now = self.machine.monotonic()

@@ -61,6 +61,7 @@ class Door:
         self._options = options
         self._ask_unix = ask_unix
         self._control = control
+        self._began = machine.monotonic()
         self.attendant: Attendant | None = None
         self._path: Path | None = None
         self._recording: Recording | None = None
@@ -110,7 +111,7 @@ class Door:
         if self.attendant is None:
             from skerry.control.attendant import Attendant
 
-            self.attendant = Attendant(self._machine, self._kernel, self._options, self._ask_unix)
+            self.attendant = Attendant(self._machine, self._kernel, self._options, self._ask_unix, self._began)
         return self.attendant
 
     def __exit__(self, *error: object) -> None:

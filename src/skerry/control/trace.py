@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.control import calls
 from skerry.control.desk import DONE
+from skerry.control.lines import text
 from skerry.control.messages import MessageLog
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def _program_events(entries: list[tuple[Any, ...]]) -> Events:
             events.append(base | {"ph": "X", "cat": "system call", "name": name, "dur": (until - when) / 1000, "args": arguments})
         elif kind == calls.NAME:
             host_pid, command = what
-            text = command.decode(errors="replace")
-            events.append({"ph": "M", "name": "process_name", "pid": pid, "tid": tid, "args": {"name": text[:200]}})
+            shown = text(command)[:200].encode(errors="replace").decode()
+            events.append({"ph": "M", "name": "process_name", "pid": pid, "tid": tid, "args": {"name": shown}})
             events.append({"ph": "M", "name": "process_labels", "pid": pid, "tid": tid, "args": {"labels": f"host process {host_pid}"}})
         elif kind == calls.LOST:
             events.append(base | {"ph": "i", "s": "g", "cat": "trace", "name": f"{what[0]} events were lost: trace for a shorter time"})

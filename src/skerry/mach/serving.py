@@ -31,6 +31,7 @@ from skerry.machine.native_task import NativeSpace
 PART: Final = 1 << 20  # bytes of an answer at a time
 CHANNELS_FIRST: Final = 0x1800_0000_0000  # in the serving task's space: where channels are mapped
 CHANNELS_END: Final = NativeSpace.LAST
+LONGEST_ANSWER: Final = 256 << 20  # bytes, to a request
 CHANGES: Final = 4096  # in one trap, at most
 
 
@@ -64,6 +65,7 @@ class Serving:
         self.task: NativeTask | None = None
         self._requests: dict[int, tuple[tuple[Any, ...], Callable[[Any], None]]] = {}
         self._last_request = 0
+        self._answers: dict[int, bytearray] = {}  # what has come of them
         self._calls: dict[int, Callable[..., Any]] = {
             traps.TRAP_BOOT: self._boot_data,
             traps.TRAP_FIRST_SPACE: self._first_space,
@@ -99,7 +101,7 @@ class Serving:
             return error.code, b""
         except OSError as error:
             return traps.ERRNO | (error.errno or 5) & 0xFF, b""
-        except (TypeError, ValueError, KeyError, OverflowError, values.ValueFormatError):
+        except (TypeError, ValueError, LookupError, OverflowError, values.ValueFormatError):
             return mach.KERN_INVALID_ARGUMENT, b""
 
     def _part(self, data: bytes) -> tuple[int, bytes]:
@@ -160,8 +162,14 @@ class Serving:
     def _request(self, number: int) -> tuple[Any, ...]:
         return self._requests[number][0]
 
-    def _answer(self, number: int, result: Any) -> None:
-        self._requests.pop(number)[1](result)
+    def _answer(self, number: int, part: bytes, is_last: int) -> None:
+        answer = self._answers.setdefault(number, bytearray())
+        if number not in self._requests or len(answer) + len(part) > LONGEST_ANSWER:
+            raise KernError(KernReturn.INVALID_ARGUMENT)
+        answer += part
+        if is_last:
+            (result,) = values.unpack(bytes(self._answers.pop(number)))
+            self._requests.pop(number)[1](result)
 
     def watch(self, task: NativeTask, ended: Callable[[], None]) -> Port:
         """A send right to a port: as the exception port of the serving task it has ``ended`` called when the task dies."""
