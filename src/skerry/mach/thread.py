@@ -27,6 +27,7 @@ from skerry.mach.right import RightKind
 from skerry.mach.scheduling import Scheduled
 from skerry.machine import Context
 from skerry.machine import host as machine_host
+from skerry.machine.holder import ContextHolder
 
 if TYPE_CHECKING:
     from skerry.mach.ipc import MessageCall
@@ -39,27 +40,15 @@ STATE_WORDS: Final = reg.COUNT + 2  # of X86_64_THREAD_STATE
 USER_FLAGS: Final = 0x240DD5  # of EFLAGS; the others are the machine's
 
 
-class Thread(Scheduled):
+class Thread(ContextHolder, Scheduled):
     """A thread of a task, and at once the message that a trap of it is. Registers are read and written while its context stands still."""
 
     without_processor = False  # held because its processor set has none
 
     def __init__(self, task: Task, context: Context) -> None:
         self.task = task
-        self.context = context
+        super().__init__(context)
         self.owner: Any = None  # what the server keeps of it
-        self.get = context.get
-        self.set = context.set
-        self.registers = context.registers
-        self.set_registers = context.set_registers
-        self.xstate = context.xstate
-        self.set_xstate = context.set_xstate
-        self.reset_xstate = context.reset_xstate
-        self.resume = context.resume
-        self.resume_with = context.resume_with
-        self.interrupt = context.interrupt
-        self.set_identity = context.set_identity
-        self.call: Callable[..., Any] = context.call
         self.suspend_count = 0
         self.holds = 0
         self.message_call: MessageCall | None = None  # the mach_msg that it is in
@@ -74,22 +63,6 @@ class Thread(Scheduled):
             self.hold()
         if task.processor_set is not None or task.priority != self.priority:
             inherit_set(self, task)
-
-    @property
-    def fs_base(self) -> int:
-        return self.context.fs_base
-
-    @fs_base.setter
-    def fs_base(self, base: int) -> None:
-        self.context.fs_base = base
-
-    @property
-    def gs_base(self) -> int:
-        return self.context.gs_base
-
-    @gs_base.setter
-    def gs_base(self, base: int) -> None:
-        self.context.gs_base = base
 
     def usage(self) -> tuple[int, int, int, int, int]:
         """Processor time (ns), ticks in the program and in the kernel, small and large page faults."""
@@ -204,13 +177,6 @@ class Remains:
         """Whatever it trapped for: it is over."""
         self._context.owner = None
         self._task.parked.append(self._context)
-
-
-def copy_state(source: Thread, target: Thread) -> None:
-    """Registers, vector state and bases of one thread to another."""
-    target.set_registers(source.registers())
-    target.set_xstate(source.xstate())
-    target.fs_base, target.gs_base = source.fs_base, source.gs_base
 
 
 def thread_suspend(thread: Thread) -> None:

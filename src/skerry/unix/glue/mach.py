@@ -10,7 +10,7 @@ from skerry.mach.errors import KernError
 from skerry.mach.kernel import Kernel
 from skerry.mach.port import Port
 from skerry.mach.task import Task, task_create
-from skerry.mach.thread import Thread, copy_state
+from skerry.mach.thread import Thread
 from skerry.machine import Machine, MemoryObject, host
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
@@ -63,7 +63,7 @@ class TaskSpace:
         except (OSError, KernError) as error:
             raise LinuxError(linux.EAGAIN) from error
         assert isinstance(user, Thread)
-        copy_state(user, thread)
+        user.copy_state(thread)
         return TaskSpace(task, self._platform), thread
 
     def new_space(self) -> tuple[TaskSpace, Thread]:
@@ -75,7 +75,7 @@ class TaskSpace:
         except OSError as error:
             raise LinuxError(linux.EAGAIN) from error
         assert isinstance(like, Thread)
-        copy_state(like, thread)
+        like.copy_state(thread)
         return thread
 
     def resident(self) -> int:

@@ -18,6 +18,7 @@ from skerry.lib.channel import Channel
 from skerry.lib.stubs import finish
 from skerry.machine import host
 from skerry.machine._host import DEATH, FAULT, OFFSET_COUNT, SYSTEM_CALL, USER_LIMIT, Context, Machine, Space
+from skerry.machine.holder import ContextHolder
 from skerry.machine.remote import RemoteFile
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
@@ -226,7 +227,8 @@ class TaskSpace:
             child = TaskSpace(self._platform, self._link.ask(traps.TRAP_FORK, self))
         except OSError as error:
             raise LinuxError(linux.EAGAIN) from error
-        copy_state(user, child.first)
+        assert isinstance(user, TaskThread)
+        user.copy_state(child.first)
         return child, child.first
 
     def new_space(self) -> tuple[TaskSpace, TaskThread]:
@@ -241,7 +243,8 @@ class TaskSpace:
                 thread = TaskThread(self, self.host.adopt_context(*self._link.ask(traps.TRAP_CONTEXT, self)))
             except OSError as error:
                 raise LinuxError(linux.EAGAIN) from error
-        copy_state(like, thread)
+        assert isinstance(like, TaskThread)
+        like.copy_state(thread)
         return thread
 
     # What it uses
@@ -295,43 +298,15 @@ class TaskSpace:
         self._platform.ended(threads)
 
 
-class TaskThread:
+class TaskThread(ContextHolder):
     """A thread of a program (:class:`skerry.unix.substrate.UserThread`)."""
 
     def __init__(self, space: TaskSpace, context: Context) -> None:
         self.space = space
-        self.context = context
+        super().__init__(context)
         self.owner: Any = None
-        self.get = context.get
-        self.set = context.set
-        self.registers = context.registers
-        self.set_registers = context.set_registers
-        self.xstate = context.xstate
-        self.set_xstate = context.set_xstate
-        self.reset_xstate = context.reset_xstate
-        self.resume = context.resume
-        self.resume_with = context.resume_with
-        self.interrupt = context.interrupt
-        self.set_identity = context.set_identity
-        self.call: Callable[..., Any] = context.call
         context.owner = self
         space.threads[self] = None
-
-    @property
-    def fs_base(self) -> int:
-        return self.context.fs_base
-
-    @fs_base.setter
-    def fs_base(self, base: int) -> None:
-        self.context.fs_base = base
-
-    @property
-    def gs_base(self) -> int:
-        return self.context.gs_base
-
-    @gs_base.setter
-    def gs_base(self, base: int) -> None:
-        self.context.gs_base = base
 
     def usage(self) -> tuple[int, int, int, int, int]:
         return self.space.thread_usage(self.context.tid)
@@ -359,13 +334,6 @@ class _Remains:
 
     def __init__(self, parked: list[Context]) -> None:
         self.parked = parked
-
-
-def copy_state(source: UserThread, target: TaskThread) -> None:
-    """Registers, vector state and bases of one thread to another."""
-    target.set_registers(source.registers())
-    target.set_xstate(source.xstate())
-    target.fs_base, target.gs_base = source.fs_base, source.gs_base
 
 
 class TaskPlatform:
