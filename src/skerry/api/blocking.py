@@ -42,6 +42,9 @@ class BlockingSystem:
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
 
     def _do(self, body: Coroutine[Any, Any, T]) -> T:
         if self._closed:
@@ -112,9 +115,6 @@ class BlockingSystem:
             self._closed = True
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
-            self._loop.close()
 
     def __enter__(self) -> BlockingSystem:
         return self

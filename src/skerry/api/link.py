@@ -117,7 +117,7 @@ class Link:
             while data := await loop.sock_recv(self._socket, CHUNK):
                 for message in lines.feed(data):
                     self._take(message)
-        self._ended = SystemEnded(f"the system has ended: {self.failure or 'start another'}")
+        self._ended = self._ended or SystemEnded(f"the system has ended: {self.failure or 'start another'}")
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(self.failure or self._ended)

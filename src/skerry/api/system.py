@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from skerry.api.errors import Error, SystemEnded, Timeout
@@ -182,16 +184,17 @@ class System:
         words = [os.fsdecode(word) for word in arguments]
         program = Program(link, arguments)
         with Streams(stdin, stdout, stderr) as streams:
+            asked = link.ask(
+                "start",
+                streams.given,
+                arguments=words,
+                environment=dict(env or {}),
+                directory=os.fspath(cwd),
+                numbers=streams.numbers,
+                count=len(streams.given),
+            )
             try:
-                program.pid = await link.ask(
-                    "start",
-                    streams.given,
-                    arguments=words,
-                    environment=dict(env or {}),
-                    directory=os.fspath(cwd),
-                    numbers=streams.numbers,
-                    count=len(streams.given),
-                )
+                program.pid = await _to_its_end(asked, lambda pid: link.ask("signal", program=pid, signal=signal.SIGKILL))
             except BaseException:
                 streams.close_ours()
                 raise
@@ -278,6 +281,17 @@ class Tracing:
 
         with open(path, "wb") as file:
             file.write(encode({"traceEvents": self.events, "displayTimeUnit": "ns"}))
+
+
+async def _to_its_end(asked: Coroutine[Any, Any, int], undo: Callable[[int], Coroutine[Any, Any, Any]]) -> int:
+    """The result of a request; one that is cancelled meanwhile is undone."""
+    request = asyncio.ensure_future(asked)
+    try:
+        return await asyncio.shield(request)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Error):
+            await undo(await request)
+        raise
 
 
 async def finish(program: Program, input: bytes | None, timeout: float | None) -> Result:

@@ -1,0 +1,128 @@
+"""Native tasks begun from Python, calls to them, and the messages that a trace shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import pytest
+
+import skerry
+from skerry.lib.stubs import Data, Int, routine
+
+pytestmark = pytest.mark.machine
+
+SERVER = """
+from typing import Protocol
+from skerry.lib.service import Service
+from skerry.lib.stubs import CallError, Data, Dispatcher, Int, routine
+from skerry.servers.name import publish
+
+class Tool(Protocol):
+    @routine(7000)
+    async def double(self, number: Int) -> Int: ...
+    @routine(7001)
+    async def reverse(self, data: Data) -> Data: ...
+
+class Implementation:
+    async def double(self, number):
+        if number < 0:
+            raise CallError(77)
+        return 2 * number
+    async def reverse(self, data):
+        return bytes(reversed(data))
+
+def main(channel, name):
+    service = Service(channel)
+    publish(service, name, Dispatcher(Tool, Implementation()).answer)
+    service.run()
+"""
+
+
+class Tool(Protocol):
+    @routine(7000)
+    async def double(self, number: Int) -> Int: ...
+
+    @routine(7001)
+    async def reverse(self, data: Data) -> Data: ...
+
+
+def test_a_task_is_called_from_outside(config: str) -> None:
+    async def call() -> None:
+        async with skerry.System(config=config) as system:
+            task = await system.begin_task(SERVER, arguments=["tool"], name="toolmaker")
+            tool = system.client(Tool, "tool")
+            assert await tool.double(21) == 42
+            assert await tool.reverse(b"abc") == b"cba"
+            with pytest.raises(skerry.CallError) as caught:
+                await tool.double(-1)
+            assert caught.value.code == 77
+            names = {entry["name"] for entry in await system.tasks()}
+            assert {"toolmaker", "name server"} <= names
+            assert task.running
+
+    asyncio.run(call())
+
+
+def test_two_tasks_find_each_other_and_a_trace_shows_their_messages(config: str) -> None:
+    client = """
+from skerry.lib.channel import NativeTask
+from skerry.lib.stubs import client, finish
+from skerry.servers.name import look_up
+def main(channel):
+    task = NativeTask(channel)
+    tool = client(Tool, task, look_up(task, "tool"))
+    for number in range(3):
+        assert finish(tool.double(number)) == 2 * number
+"""
+
+    async def trace() -> list[dict[str, object]]:
+        async with skerry.System(config=config) as system:
+            await system.begin_task(SERVER, arguments=["tool"], name="server")
+            assert await system.client(Tool, "tool").double(1) == 2
+            async with system.trace() as tracing:
+                task = await system.begin_task(SERVER.partition("class Implementation")[0] + client, name="user")
+                await task.wait()
+            return tracing.events
+
+    events = asyncio.run(trace())
+    threads = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}  # type: ignore[index]
+    arrows: dict[object, dict[str, str]] = {}
+    for event in events:
+        if event["ph"] in ("s", "f"):
+            arrows.setdefault(event["id"], {})[str(event["ph"])] = str(threads[event["tid"]])
+    pairs = [(arrow.get("s"), arrow.get("f")) for arrow in arrows.values()]
+    assert pairs.count(("user", "server")) >= 3
+    assert pairs.count(("server", "user")) >= 3
+
+
+def test_an_error_that_ends_a_task_is_told_with_its_traceback(config: str) -> None:
+    async def fail() -> None:
+        async with skerry.System(config=config) as system:
+            task = await system.begin_task("def main(channel):\n    raise ValueError('on purpose')\n")
+            with pytest.raises(skerry.Error, match="ValueError: on purpose"):
+                await task.wait()
+
+    asyncio.run(fail())
+
+
+def test_a_killed_task_is_gone(config: str) -> None:
+    async def kill() -> None:
+        async with skerry.System(config=config) as system:
+            task = await system.begin_task(SERVER, arguments=["tool"])
+            assert await system.client(Tool, "tool").double(1) == 2
+            await task.kill()
+            await task.wait()
+            with pytest.raises(skerry.Error, match="no task has checked in the name tool"):
+                await system.client(Tool, "tool", patience=0).double(1)
+
+    asyncio.run(kill())
+
+
+def test_a_name_that_nobody_checks_in_is_an_error(config: str) -> None:
+    async def call() -> None:
+        async with skerry.System(config=config) as system:
+            with pytest.raises(skerry.Error, match="no task has checked in the name nobody"):
+                await system.client(Tool, "nobody", patience=0.05).double(1)
+
+    asyncio.run(call())
