@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from skerry.abi import mach, machmsg, traps, values
 from skerry.mach import message as messages
@@ -61,6 +62,7 @@ class Serving:
         self._events: Port | None = None
         self._named = 0  # the name of the last object in the trap's data
         self._cookies: dict[Task, int] = {}
+        self._outer: WeakKeyDictionary[Task, dict[int, int]] = WeakKeyDictionary()  # numbers of host threads by those inside
         self._ports: dict[Any, Port] = {}  # of devices and memory
         self.task: NativeTask | None = None
         self._requests: dict[int, tuple[tuple[Any, ...], Callable[[Any], None]]] = {}
@@ -291,9 +293,14 @@ class Serving:
             self._ports.pop(port.kernel_object.target, None)
 
     def _usage(self, target: Any, which: int) -> Any:
-        pid = self._task(target).map.space.host.pid
+        task = self._task(target)
+        pid = task.map.space.host.pid
         if which & traps.THREAD:
-            return host.thread_usage(pid, which & ~traps.THREAD)
+            inner = which & ~traps.THREAD
+            known = self._outer.setdefault(task, {})
+            if inner not in known:
+                known.update(host.outer_numbers(pid))
+            return host.thread_usage(pid, known.get(inner, 0))
         return (host.usage, host.resident, host.private_bytes, host.proportional_bytes)[which](pid)
 
     def _host(self, name: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
@@ -137,6 +138,16 @@ def bind(pid: int, processors: list[int]) -> bool:
     except OSError:
         return False
     return True
+
+
+def outer_numbers(pid: int) -> dict[int, int]:
+    """The numbers of a host process's threads, by those that they have in the process's own namespace; empty if there is none."""
+    found: dict[int, int] = {}
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/task").iterdir():
+            line = next(line for line in (entry / "status").read_text().splitlines() if line.startswith("NSpid:"))
+            found[int(line.split()[-1])] = int(entry.name)
+    return found
 
 
 def inner_number(pidfd: int) -> int:

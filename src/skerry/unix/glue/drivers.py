@@ -13,6 +13,7 @@ from skerry.abi import driving, linux, mach, machmsg, traps, values
 from skerry.lib.channel import Channel, MessageFailure, NativeTask
 from skerry.lib.driver import DriverPort, GuardianPort
 from skerry.lib.stubs import CallError, client, finish
+from skerry.machine import host
 from skerry.machine.remote import RemoteDevice, RemoteFile
 
 REPEATABLE: Final = frozenset((b"stat", b"list", b"readlink", b"attributes", b"statfs", b"readable", b"writable"))  # they change nothing
@@ -132,7 +133,7 @@ def _number_of_object(target: Any) -> tuple[int, None]:
 
 def _error(code: int) -> OSError:
     if code & traps.ERRNO == traps.ERRNO and code > 0:
-        return OSError(code & 0xFF, "the device refuses")
+        return OSError(code & 0xFF, host.error_text(code & 0xFF))
     return OSError(
         {mach.KERN_NO_SPACE: linux.EMFILE, mach.KERN_INVALID_ARGUMENT: linux.EINVAL}.get(code, linux.EIO), f"the driver says {code}"
     )
