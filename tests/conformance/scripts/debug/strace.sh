@@ -73,7 +73,7 @@ echo == stopped
 rm -f log
 ./willing sleep 100 &
 sleeper=$!
-while [ "$(cat /proc/$sleeper/comm)" != sleep ]; do sleep 0.01; done
+while ! grep -q '^230 ' /proc/$sleeper/syscall; do sleep 0.01; done # clock_nanosleep
 strace -qq -o log -p $sleeper &
 state() { while ! grep -q "^State:.$1" /proc/$sleeper/status; do sleep 0.01; done; }
 while ! [ "$(awk '/^TracerPid/ {print $2}' /proc/$sleeper/status)" != 0 ]; do sleep 0.01; done
