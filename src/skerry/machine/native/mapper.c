@@ -58,11 +58,13 @@ static int ask_kernel(Space *s) {
   if (!s->changed)
     return 0;
   s->changed = 0;
-  PyObject *result = PyObject_CallNoArgs(s->changes);
+  PyObject *changes = Py_NewRef(s->changes); /* the space may be abandoned meanwhile */
+  PyObject *result = PyObject_CallNoArgs(changes);
   int error = result ? (int)PyLong_AsLong(result) : EIO;
   Py_XDECREF(result);
   if (PyErr_Occurred())
-    PyErr_WriteUnraisable(s->changes);
+    PyErr_WriteUnraisable(changes);
+  Py_DECREF(changes);
   return error;
 }
 

@@ -209,6 +209,8 @@ static PyObject *space_abandon(Space *s, PyObject *Py_UNUSED(ignored)) {
     if (s->machine->bells[bell] && s->machine->bells[bell]->space == s)
       release_bell(s->machine->bells[bell]);
   s->alive = 0;
+  s->changed = 0;
+  Py_CLEAR(s->changes); /* it refers to who refers to the space: nobody collects such a ring */
   Py_RETURN_NONE;
 }
 
