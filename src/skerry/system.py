@@ -13,6 +13,8 @@ from skerry.options import Config, Options, UserError
 from skerry.standard_streams import StandardStreams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from skerry.control.programs import Owner
     from skerry.stats import Statistics
     from skerry.translators import Translators
@@ -31,7 +33,7 @@ def run(options: Options, owner: Owner | None = None) -> int:
             StandardStreams() as streams,
             TerminalModes(),
             Machine(options.config is Config.MACH) as machine,
-            _translators(options) as attached,
+            _translators(options, say if owner is None else owner.say) as attached,
         ):
             if options.config is Config.MACH:
                 from skerry import userlevel
@@ -50,12 +52,12 @@ def run(options: Options, owner: Owner | None = None) -> int:
     return status
 
 
-def _translators(options: Options) -> AbstractContextManager[Translators | None]:
+def _translators(options: Options, tell: Callable[[str], None]) -> AbstractContextManager[Translators | None]:
     if not options.mounts:
         return nullcontext()
     from skerry.translators import Translators
 
-    return Translators(options.mounts, say)
+    return Translators(options.mounts, tell)
 
 
 def _statistics() -> Statistics:

@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from skerry.cli.network import parse_publish
-from skerry.cli.run import make_environment, parse_bind, parse_count, parse_number, parse_size, parse_time
+from skerry.cli.run import make_environment, parse_bind, parse_count, parse_mount, parse_number, parse_size, parse_time
 from skerry.control.lines import encode
 from skerry.control.programs import Owner
 from skerry.options import Config, Net, Options, UserError
@@ -63,6 +63,7 @@ def make_options(words: dict[str, Any]) -> Options:
         upper=str(words["upper"]),
         user=user,
         binds=[parse_bind(text) for text in words["bind"]],
+        mounts=[parse_mount(text) for text in words["mount"]],
         environment=environment,
         directory=os.fsencode(os.path.join(os.getcwd(), words["cwd"])),
         directory_given=bool(words["cwd"]),

@@ -185,6 +185,7 @@ class Owner:
         self._modules = modules
         self._programs: Programs | None = None
         self._connection: Connection | None = None
+        self._unsaid: list[str] = []  # before there was a connection
         self.devices: ProgramDevices | None = None  # of the system
 
     def begin(self, attendant: Attendant) -> None:
@@ -192,10 +193,14 @@ class Owner:
         self._programs = attendant.programs = Programs(attendant, self.devices, self._modules, self._pid)
         self._connection = attendant.admit(self._socket, True)
         self._connection.send({"ready": os.getpid()})
+        for text in self._unsaid:
+            self.say(text)
 
     def say(self, text: str) -> None:
         """What the system has to tell its user."""
-        if self._connection is not None:
+        if self._connection is None:
+            self._unsaid.append(text)
+        else:
             self._connection.send({"said": text})
 
     def end(self) -> None:
