@@ -127,6 +127,8 @@ class CallLog:
         name = row.name if row is not None else f"call {number}"
         waited = thread in self._waited
         self._waited.discard(thread)
+        if result is not None and result >> 63 == 1:  # rt_sigreturn gives back a register as it was
+            result -= 1 << 64
         self._note(CALL, since, thread, self._clock(), name, result, int(waited))
         if name in ("execve", "execveat"):
             self._name(thread)
