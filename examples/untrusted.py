@@ -13,7 +13,7 @@ SAMPLES = {
     "good.py": "print(sum(range(10)))",
     "fills memory.py": "data = []\nwhile True: data.append(bytearray(1 << 20))",
     "never ends.py": "while True: pass",
-    "looks around.py": "open('/etc/motd', 'w').write('mine now'); print(open('/etc/motd').read())",
+    "looks around.py": "import os; path = os.path.expanduser('~/.profile'); open(path, 'w').write('mine now'); print(open(path).read())",
     "goes out.py": "import socket; socket.create_connection(('192.0.2.1', 80), 1)",
 }
 

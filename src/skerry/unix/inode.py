@@ -59,6 +59,7 @@ class Inode:
     """An object of a file system and its attributes. ``mode`` holds the type bits too."""
 
     pipe: Pipe | None = None  # of a fifo, once it was opened
+    immutable = False  # nobody may write it, whatever the mode says
     socket: LocalSocket | None = None  # that is bound to this name
     watched: Watched | None = None  # who is told what happens here, if somebody is
     birth = 0  # when it was made (ns since 1970); 0: not known

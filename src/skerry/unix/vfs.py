@@ -63,7 +63,9 @@ def may(credentials: Credentials, inode: Inode, access: int) -> bool:
 
 
 def require(credentials: Credentials, inode: Inode, access: int) -> None:
-    """Raises LinuxError(EACCES)."""
+    """Raises LinuxError: EACCES; EPERM to write what is immutable."""
+    if inode.immutable and access & linux.W_OK:
+        raise LinuxError(linux.EPERM)
     if not may(credentials, inode, access):
         raise LinuxError(linux.EACCES)
 

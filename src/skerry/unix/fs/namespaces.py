@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
-from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.inode import FileSystem, Inode
 
@@ -38,11 +37,11 @@ def text(name: bytes) -> bytes:
 class Namespace(Inode):
     """What a link in /proc/PID/ns leads to: two processes share a namespace if they have the same inode."""
 
+    immutable = True
+
     def __init__(self, name: bytes, now: int) -> None:
         super().__init__(NAMESPACE_FILE_SYSTEM, NAMESPACES[name], linux.S_IFREG | 0o444, 0, 0, now)
         self._name = name
 
     def open(self, thread: Thread, flags: int) -> OpenFile:
-        if flags & linux.O_ACCMODE:
-            raise LinuxError(linux.EPERM)
         return OpenFile(self, flags, text(self._name))
