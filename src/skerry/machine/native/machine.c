@@ -334,7 +334,13 @@ static PyObject *machine_boot(Machine *m, PyObject *args) {
   close(stub);
   if (!error && greet(s) < 0) {
     int status = 0;
-    waitpid(child, &status, 0);
+    if (!numbers) { /* else it is gone already, and the template dies with us */
+      siginfo_t ended = {0};
+      waitid(P_PID, child, &ended, WEXITED | WNOHANG | WNOWAIT);
+      if (!ended.si_pid) /* it lives, and did not say so in time */
+        kill(child, SIGKILL);
+      waitpid(child, &status, 0);
+    }
     Py_DECREF(s);
     return PyErr_Format(PyExc_OSError, "the template process failed at step %d (status %d)", WEXITSTATUS(status), status);
   }
