@@ -26,6 +26,7 @@ ANSWER_SECONDS: Final = 20  # a template that takes longer is broken
 SPIN_TICKS: Final = 200_000  # how long a task spins for an answer while it has its processor alone; about 80 µs
 STILL: Final = ("T", "t", "Z", "X", "")  # states of a process that does not run: stopped, ended, gone
 MAPPER_SECONDS: Final = 2  # one that takes longer is broken
+SERVER_MAPPER_SECONDS: Final = 30  # the same for who serves programs, without whom there is no run
 _DUP: Final = 32  # the mapper keeps the descriptor, and answers minus its number
 _MAPPING: Final = struct.Struct("<IIQQQI4x")  # struct mapping in native/channel.c
 _START: Final = (
@@ -52,7 +53,7 @@ class NativeProcess:
         except OSError:
             machine.remove_bell(self._bell)
             raise
-        self.mapper.settimeout(MAPPER_SECONDS)
+        self.mapper.settimeout(SERVER_MAPPER_SECONDS if beside_kernel else MAPPER_SECONDS)
 
     def started(self, pid: int, pidfd: int) -> None:
         """It has a process now."""

@@ -250,7 +250,7 @@ int make_socket(Space *s, int *other) {
     return -1;
   s->socket = pair[0];
   *other = pair[1];
-  struct timeval limit = {10, 0}; /* a mapper that does not answer is dead */
+  struct timeval limit = {30, 0}; /* a mapper that does not answer is dead */
   setsockopt(s->socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   return setsockopt(s->socket, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 }
