@@ -31,9 +31,9 @@ async def judge(path: Path) -> str:
 
 
 async def main(paths: list[Path]) -> None:
-    """Judge all of them at once, each in its own system."""
-    for line in await asyncio.gather(*(judge(path.resolve()) for path in paths)):
-        print(line)
+    """Judge one after the other, each in its own system."""
+    for path in paths:
+        print(await judge(path.resolve()))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from skerry.api.errors import Error, NotFound, SystemEnded
-from skerry.control.lines import CHUNK, Lines, encode
+from skerry.control.lines import CHUNK, LONGEST_ANSWER, Lines, encode
 
 CLOSING_SECONDS: Final = 10  # that a system may take to end before it is killed
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; from skerry.control.boot import main; main({descriptor}, {owner})"
@@ -112,7 +112,7 @@ class Link:
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
-        lines = Lines()
+        lines = Lines(LONGEST_ANSWER)
         with contextlib.suppress(OSError, ValueError):
             while data := await loop.sock_recv(self._socket, CHUNK):
                 for message in lines.feed(data):

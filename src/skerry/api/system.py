@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -36,7 +35,7 @@ class System:
     def __init__(
         self,
         *,
-        config: str = "mach-colocated",
+        config: str = "",
         root: Path = "/",
         upper: Path = "",
         user: str = "",
@@ -54,7 +53,7 @@ class System:
         modules: Sequence[str] = (),
     ) -> None:
         self._options: dict[str, Any] = {
-            "config": config,
+            "config": config or os.environ.get("SKERRY_CONFIG", "mach-colocated"),
             "root": os.fspath(root),
             "upper": os.fspath(upper),
             "user": user,
@@ -184,19 +183,22 @@ class System:
         if isinstance(arguments, (str, bytes)) or not arguments:
             raise Error('give a program as a list of words, like ["ls", "-l"]; for a line of the shell ["sh", "-c", LINE]')
         words = [os.fsdecode(word) for word in arguments]
+        variables = dict(env or {})
+        if any("\0" in word for word in (*words, *variables, *variables.values())):
+            raise Error("no word and no variable of a program may contain a NUL character")
         program = Program(link, arguments)
         with Streams(stdin, stdout, stderr) as streams:
             asked = link.ask(
                 "start",
                 streams.given,
                 arguments=words,
-                environment=dict(env or {}),
+                environment=variables,
                 directory=os.fspath(cwd),
                 numbers=streams.numbers,
                 count=len(streams.given),
             )
             try:
-                program.pid = await _to_its_end(asked, lambda pid: link.ask("signal", program=pid, signal=signal.SIGKILL))
+                program.pid = await _to_its_end(asked, lambda pid: self._forget(program, pid))
             except BaseException:
                 streams.close_ours()
                 raise
@@ -207,6 +209,13 @@ class System:
             program.has_ended(early)
         await program.attach(streams.ours)
         return program
+
+    async def _forget(self, program: Program, pid: int) -> None:
+        """Nobody wants it any more."""
+        if self._early.pop(pid, None) is None:
+            program.pid = pid
+            self._programs[pid] = program
+            await program.kill()
 
     # Native tasks
     async def begin_task(

@@ -38,6 +38,13 @@ _PROCESS: Final = (
 _MAPPING: Final = ("start", "end", "protection", "shared", "offset")
 
 
+def small(number: Any) -> int:
+    """A number from a request, if it is one that the Unix server may be asked with. Raises ValueError."""
+    if not isinstance(number, int) or not 0 <= number < 1 << 31:
+        raise ValueError(f"{number!r:.50} is no number for it")
+    return number
+
+
 class Attendant:
     """Takes connections and answers requests. ``ask_unix`` is the desk's ``do``, near or far."""
 
@@ -138,12 +145,12 @@ class Attendant:
         def give(rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
             return [dict(zip(_MAPPING, row, strict=True)) | {"name": text(name)} for *row, name in rows]
 
-        self.unix(connection, request, b"memory", int(request["pid"]), give=give)
+        self.unix(connection, request, b"memory", small(request["pid"]), give=give)
 
     def _trace(self, connection: Connection, request: dict[str, Any]) -> None:
         from skerry.control.trace import Trace
 
-        if self._traces:
+        if self._traces or self.options.trace:
             connection.refuse(request, "it is being traced already")
             return
         trace = self._traces[connection] = Trace(self.kernel, self.ask_unix)

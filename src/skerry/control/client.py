@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from skerry.control.door import directory, is_private
-from skerry.control.lines import CHUNK, Lines, encode
+from skerry.control.lines import CHUNK, LONGEST_ANSWER, Lines, encode
 from skerry.options import UserError
 
 PATIENCE: Final = 5.0  # seconds that a system may take to answer: it may be stopped
@@ -39,7 +39,7 @@ class Client:
         except OSError:
             self._socket.close()
             raise
-        self._lines = Lines()
+        self._lines = Lines(LONGEST_ANSWER)
         self._last = 0
 
     def ask(self, do: str, patience: float = PATIENCE, **arguments: Any) -> Any:

@@ -6,11 +6,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from skerry.control.lines import CHUNK, DESCRIPTORS, Lines, encode
+from skerry.control.lines import CHUNK, DESCRIPTORS, LONGEST_ANSWER, Lines, encode
 from skerry.machine import HostEvent, Machine
 
+PATIENCE: Final = 3  # seconds that the end of a system waits for who reads its last answer
 Handler = Callable[["Connection", dict[str, Any]], None]
 
 
@@ -41,15 +42,18 @@ class Connection:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send, now or as soon as there is room."""
-        if self.open:
-            self._out += encode(message)
-            self._flush()
-            self._watch()
+        if not self.open:
+            return
+        self._out += encode(message)
+        self._flush()
+        if len(self._out) > LONGEST_ANSWER:  # it asks, and does not read
+            self.close()
+        self._watch()
 
     def flush_last(self) -> None:
         """Send what is left, waiting a moment for who reads: the system ends."""
         if self.open and self._out:
-            self._socket.settimeout(1)
+            self._socket.settimeout(PATIENCE)
             with contextlib.suppress(OSError):
                 self._socket.sendall(self._out)
         self.close()

@@ -10,7 +10,8 @@ import json
 import os
 from typing import Any, Final
 
-LONGEST: Final = 64 << 20  # bytes of a line; one that is longer is nonsense
+LONGEST: Final = 64 << 20  # bytes of a request; one that is longer is nonsense
+LONGEST_ANSWER: Final = 1 << 30  # bytes: of a trace
 DESCRIPTORS: Final = 16  # that are taken at a time
 CHUNK: Final = 1 << 16
 
@@ -26,17 +27,34 @@ def text(data: bytes) -> str:
 
 
 class Lines:
-    """What comes in, put together to lines."""
+    """What comes in, put together to lines of at most ``limit`` bytes."""
 
-    def __init__(self) -> None:
-        self._rest = b""
+    def __init__(self, limit: int = LONGEST) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []  # of a line that is not whole
+        self._length = 0
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The messages that ``data`` completes. Raises ValueError for what is none."""
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > LONGEST:
+        messages = []
+        *whole, rest = data.split(b"\n")
+        for end in whole:
+            line = b"".join((*self._parts, end))
+            self._parts, self._length = [], 0
+            if line:
+                messages.append(_message(line))
+        self._length += len(rest)
+        if self._length > self._limit:
             raise ValueError("the line is too long")
-        messages = [json.loads(line) for line in whole]
-        if not all(isinstance(message, dict) for message in messages):
-            raise ValueError("a message is an object")
+        self._parts.append(rest)
         return messages
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(message, dict):
+        raise ValueError("a message is an object")
+    return message

@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from skerry.control.attendant import small
 from skerry.control.desk import DONE
 from skerry.control.names import Names
 from skerry.devices import OwnDevices
@@ -117,7 +118,7 @@ class Programs:
         self._attendant.ask_unix(b"start", (arguments, list(variables.values()), directory, streams), began)
 
     def _signal(self, connection: Connection, request: dict[str, Any]) -> None:
-        self._attendant.unix(connection, request, b"signal", int(request["program"]), int(request["signal"]), give=lambda count: count)
+        self._attendant.unix(connection, request, b"signal", small(request["program"]), small(request["signal"]), give=lambda count: count)
 
     # Native tasks
     def _begin_task(self, connection: Connection, request: dict[str, Any]) -> None:
@@ -191,10 +192,10 @@ class Owner:
     def begin(self, attendant: Attendant) -> None:
         assert self.devices is not None
         self._programs = attendant.programs = Programs(attendant, self.devices, self._modules, self._pid)
-        self._connection = attendant.admit(self._socket, True)
-        self._connection.send({"ready": os.getpid()})
+        self._connection = connection = attendant.admit(self._socket.dup(), True)  # a failure is said by the other
         for text in self._unsaid:
             self.say(text)
+        attendant.ask_unix(b"processes", (), lambda answer: connection.send({"ready": os.getpid()}))  # Unix has booted
 
     def say(self, text: str) -> None:
         """What the system has to tell its user."""
