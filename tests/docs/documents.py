@@ -6,8 +6,9 @@ A section is what stands under one heading. It is one session, in an empty direc
     ```python                and any other language: where the first line is a comment that holds a file's name alone, the file is written
     # squares.py             before the commands below it are run.
 
-In what is printed `…` stands for any characters, and on a line of its own for any lines. Behind `console` may stand what is needed, as
-`needs=gdb,strace`: where one of these programs is missing, or for `needs=network`, the whole section is not run.
+In what is printed `…` stands for any characters, and on a line of its own for any lines; how wide a gap between words is does not count.
+Behind `console` may stand what is needed, as `needs=gdb,strace`: where one of these programs is missing, or for `needs=network`, the whole
+section is not run.
 
 Between blocks, `<!-- until COMMAND -->` waits until the command succeeds, as a reader would; who reads the page does not see it.
 """
@@ -125,7 +126,8 @@ def pattern(expected: list[str]) -> re.Pattern[str]:
         if line.strip() == "…":
             parts.append(r"(?:.*\n)*?")
         else:
-            parts.append(".*?".join(re.escape(part) for part in line.rstrip().split("…")) + r"[ \t]*\n")
+            words = [".*?".join(re.escape(part) for part in word.split("…")) for word in line.split()]
+            parts.append(r"[ \t]*" + r"[ \t]+".join(words) + r"[ \t]*\n")
     return re.compile("".join(parts))
 
 
