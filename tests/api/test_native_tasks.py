@@ -91,9 +91,29 @@ def main(channel):
     for event in events:
         if event["ph"] in ("s", "f"):
             arrows.setdefault(event["id"], {})[str(event["ph"])] = str(threads[event["tid"]])
+    assert_nested(events)
     pairs = [(arrow.get("s"), arrow.get("f")) for arrow in arrows.values()]
     assert pairs.count(("user", "server")) >= 3
     assert pairs.count(("server", "user")) >= 3
+
+
+def assert_nested(events: list[dict[str, object]]) -> None:
+    """Slices of one thread lie in or beside each other: viewers drop those that overlap in part."""
+    rows: dict[object, list[tuple[float, float]]] = {}
+    for event in events:
+        if event["ph"] == "X":
+            begin, length = event["ts"], event["dur"]
+            assert isinstance(begin, float)
+            assert isinstance(length, float)
+            rows.setdefault((event["pid"], event["tid"]), []).append((begin, begin + length))
+    for row in rows.values():
+        row.sort(key=lambda slice: (slice[0], -slice[1]))
+        open_until: list[float] = []
+        for begin, end in row:
+            while open_until and open_until[-1] <= begin + 0.0005:
+                open_until.pop()
+            assert not open_until or end <= open_until[-1] + 0.0005
+            open_until.append(end)
 
 
 def test_an_error_that_ends_a_task_is_told_with_its_traceback(config: str) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skerry.mach.message import Message
 
 MOST: Final = 500_000
+LENGTH: Final = 1000  # ns that a message is drawn with, where there is room
 KERNEL: Final = "kernel"
 COVERED: Final[tuple[tuple[type, str], ...]] = (
     (MessageCall, "_send"),
@@ -131,26 +132,39 @@ class MessageLog:
         self._note(receiver, "receive", self._last, id, size, sender)
 
     def events(self, process: int) -> list[dict[str, Any]]:
-        """As trace events: each task is a thread of ``process``; an arrow leads from each message's sender to its receiver."""
+        """As trace events: each task is a thread of ``process``; an arrow leads from each message's sender to its receiver.
+
+        Slices of one thread lie in or beside each other, as viewers want it: traps have a thread of their own.
+        """
         threads: dict[str, int] = {}
         events: list[dict[str, Any]] = []
+        last: dict[int, dict[str, Any]] = {}  # the slice of each thread that may be cut short
         for when, who, what, number, id, size, other in self._notes:
             tid = threads.setdefault(who, len(threads) + 1)
+            if tid in last:
+                last[tid]["dur"] = min(LENGTH, when - last[tid]["at"]) / 1000
+                del last[tid]["at"]
             base = {"pid": process, "tid": tid, "ts": when / 1000, "cat": "message"}
             label = f"{what} {id}" + (f" to {other}" if what == "send" else "")
-            events.append(base | {"ph": "X", "dur": 1, "name": label, "args": {"id": id, "bytes": size, "message": number}})
+            arguments = {"id": id, "bytes": size, "message": number}
+            last[tid] = base | {"ph": "X", "at": when, "dur": LENGTH / 1000, "name": label, "args": arguments}
             flow = {"ph": "s"} if what == "send" else {"ph": "f", "bp": "e"}
-            events.append(base | flow | {"id": number, "name": "message"})
+            events += [last[tid], base | flow | {"id": number, "name": "message"}]
+        for event in last.values():
+            del event["at"]
         for since, until, who, name in self._traps:
-            tid = threads.setdefault(who, len(threads) + 1)
-            args = {"pid": process, "tid": tid, "ts": since / 1000, "dur": (until - since) / 1000}
-            events.append(args | {"ph": "X", "cat": "trap", "name": name})
+            tid = threads.setdefault(f"{who}: traps", len(threads) + 1)
+            span = {"pid": process, "tid": tid, "ts": since / 1000, "dur": (until - since) / 1000}
+            events.append(span | {"ph": "X", "cat": "trap", "name": name})
+        return [*events, *self._metadata(process, threads)]
+
+    def _metadata(self, process: int, threads: dict[str, int]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         if self._lost:
-            events.append(
-                {"ph": "i", "s": "g", "pid": process, "tid": 0, "ts": self._clock() / 1000, "name": f"{self._lost} messages were lost"}
-            )
-        if events:
-            events.append({"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": "tasks and messages (Mach)"}})
+            when = self._clock() / 1000
+            found.append({"ph": "i", "s": "g", "pid": process, "tid": 0, "ts": when, "name": f"{self._lost} messages were lost"})
+        if threads:
+            found.append({"ph": "M", "name": "process_name", "pid": process, "tid": 0, "args": {"name": "tasks and messages (Mach)"}})
         for who, tid in threads.items():
-            events.append({"ph": "M", "name": "thread_name", "pid": process, "tid": tid, "args": {"name": who}})
-        return events
+            found.append({"ph": "M", "name": "thread_name", "pid": process, "tid": tid, "args": {"name": who}})
+        return found
