@@ -22,7 +22,7 @@ async def judge(path: Path) -> str:
     """Run one file in a system of its own; a line about how it ended."""
     async with skerry.System(root="/", bind=[f"{path.parent}:/work:ro"], cwd="/work", memory="256M", disk="16M", pids=20) as system:
         try:
-            result = await system.run(["python3", path.name], timeout=3)
+            result = await system.run(["python3", path.name], timeout=5)
         except skerry.Timeout as late:
             result = late.result
     said = (result.text.strip() or result.errors.decode(errors="replace").strip()).rpartition("\n")[2]

@@ -64,7 +64,7 @@ def test_a_line_of_the_shell_is_not_taken_for_words(shared: BlockingSystem) -> N
 
 def test_time_that_is_over_kills_all_that_the_program_began(shared: BlockingSystem) -> None:
     with pytest.raises(skerry.Timeout, match="did not end within") as caught:
-        shared.run(["sh", "-c", "echo begun; sleep 1000 & setsid sleep 1000 & wait"], timeout=1)
+        shared.run(["sh", "-c", "echo begun; sleep 1000 & setsid sleep 1000 & wait"], timeout=3)
     assert caught.value.result.output == b"begun\n"
     assert caught.value.result.status == -signal.SIGKILL
     assert shared.processes() == []

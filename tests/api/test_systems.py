@@ -149,10 +149,10 @@ def test_a_system_that_is_killed_is_an_error_of_those_who_wait(config: str) -> N
 
 def test_the_whole_systems_time_limit_ends_it(config: str) -> None:
     async def wait() -> None:
-        async with skerry.System(config=config, timeout=0.5) as system:
+        async with skerry.System(config=config, timeout=3) as system:
             result = await system.run(["sleep", "1000"])
             assert result.status == -signal.SIGKILL
-            assert "--timeout 0.5s" in result.notes[0]
+            assert "--timeout 3s" in result.notes[0]
             with pytest.raises(skerry.SystemEnded):
                 await system.run(["true"])
 
