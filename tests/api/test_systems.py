@@ -51,6 +51,7 @@ def test_one_talks_to_a_program_that_runs(config: str) -> None:
                 assert await program.stdout.readline() == word
             assert program.running
             program.stdin.close()
+            await program.stdin.wait_closed()
             assert await program.wait() == 0
 
     asyncio.run(talk())

@@ -117,6 +117,8 @@ class Program:
     def has_ended(self, event: dict[str, Any]) -> None:
         if not self._ended.done():
             self._ended.set_result(event)
+        if self.stdin is not None:
+            self.stdin.close()  # nobody reads any more
 
     def has_failed(self, error: Error) -> None:
         if not self._ended.done():
@@ -146,7 +148,7 @@ class Program:
         for number, descriptor in ours.items():
             if number == 0:
                 file = os.fdopen(descriptor, "wb", 0)
-                transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
+                transport, protocol = await loop.connect_write_pipe(_WriteProtocol, file)
                 self.stdin = asyncio.StreamWriter(transport, protocol, None, loop)
                 self._transports.append(transport)
             else:
@@ -159,10 +161,29 @@ class Program:
                 else:
                     self.stderr = reader
 
+        if not self.running and self.stdin is not None:
+            self.stdin.close()
+
     def close(self) -> None:
         """Close the caller's ends of its pipes; it goes on."""
         for transport in self._transports:
             transport.close()
+
+
+class _WriteProtocol(asyncio.streams.FlowControlMixin):
+    """What a StreamWriter of a pipe needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def _get_close_waiter(self, stream: asyncio.StreamWriter) -> asyncio.Future[None]:
+        return self._closed
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if not self._closed.done():
+            self._closed.set_result(None)
 
 
 class Streams:
