@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 
 import click
 
+from skerry.cli.help import READ_ON, WIDTH
 from skerry.messages import say
 from skerry.options import UserError
 
@@ -24,6 +25,11 @@ COMMANDS: Final = {  # name: module, what it does
     "demo": ("skerry.cli.demo", "Boot a system, do real work on it, and compare with the host."),
     "calls": ("skerry.cli.calls", "List the system calls and how far each is supported."),
     "doctor": ("skerry.cli.doctor", "Check whether this host has what Skerry needs."),
+}
+GROUPS: Final = {
+    "Run programs": ("run", "diff", "commit"),
+    "Look into running systems": ("ps", "top", "ports", "trace"),
+    "Get to know it": ("demo", "doctor", "calls"),
 }
 FAILURE: Final = 1
 USAGE_ERROR: Final = 2
@@ -53,21 +59,23 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
 
 
-@click.group(cls=Commands, no_args_is_help=True)
+@click.group(cls=Commands, no_args_is_help=True, context_settings=WIDTH, epilog=f"skerry COMMAND --help explains each. {READ_ON}")
 @click.version_option(package_name="skerry", message="skerry %(version)s")
 def skerry() -> None:
-    """Run Linux programs on a microkernel.
+    """Run Linux programs on a microkernel in Python.
 
-    A program gets a Unix of its own over a read-only view of this machine's files: what it writes stays inside.
+    A program gets a Unix of its own over a read-only view of this machine's files: what it writes stays inside, and it sees no other
+    process and no network.
 
     \b
-    skerry run -- ls -l /usr
-    skerry run -- sh -c 'echo hello > /etc/motd; cat /etc/motd'
-    skerry demo
+    skerry doctor                                  will it work here?
+    skerry run -- ls -l /usr                       any program of this machine
+    skerry run -- sh -c 'rm ~/.bashrc; ls -a ~'    gone inside, not outside
     """
 
 
@@ -79,7 +87,8 @@ def main() -> NoReturn:
         say(f"{error.format_message()}\n")
         sys.exit(USAGE_ERROR)
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx is not None else "skerry"
+        given = [word for word in sys.argv[1:2] if word in COMMANDS]
+        where = error.ctx.command_path if error.ctx is not None else " ".join(["skerry", *given])  # the parser of options knows none
         message = " ".join(error.format_message().rstrip(".?").split())
         say(f"{where}: {message[:1].lower()}{message[1:]}: see `{where} --help`\n")
         sys.exit(OWN_FAILURE if where == "skerry run" else USAGE_ERROR)

@@ -9,12 +9,18 @@ from typing import Protocol
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.messages import say
 from skerry.unix.syscalls.table import CALLS, Call, Support
 
 
-@click.command(context_settings={"max_content_width": 100})
-@click.option("--level", multiple=True, type=click.Choice([level.value for level in Support]), help="Only calls that are supported so far.")
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if there is no such call. Read on: docs/reference/mach/calls; man 2 NAME.")
+@click.option(
+    "--level",
+    multiple=True,
+    type=click.Choice([level.value for level in Support]),
+    help="Only calls of this level; may be repeated.",
+)
 @click.option("--counts", is_flag=True, help="Only how many there are of each level.")
 @click.option("--mach", is_flag=True, help="The calls of Mach 3 in place of Linux's.")
 @click.option("--header", is_flag=True, help="With --mach: the C header for native code.")
@@ -22,7 +28,9 @@ from skerry.unix.syscalls.table import CALLS, Call, Support
 def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, pattern: tuple[str, ...]) -> None:
     """List the x86-64 system calls: number, name, level of support, and what is missing.
 
-    A NAME is a part of a name. A call that is not there fails with ENOSYS; `skerry run --stats` names those that a program asked for.
+    full: as Linux has it. partial: what is said is missing. none: the call fails with ENOSYS.
+
+    A NAME is a part of a name. skerry run --stats names those that a program asked for and that are not there.
 
     \b
     skerry calls

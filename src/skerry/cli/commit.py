@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.layer import apply
 from skerry.layer.changes import Change, changes
 from skerry.layer.conflicts import conflict
@@ -16,7 +17,7 @@ from skerry.options import UserError
 SHOWN = 20  # conflicts
 
 
-@click.command(context_settings={"max_content_width": 100})
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if nothing could be applied, or not all. Read on: docs/reference/layers.md")
 @click.option("--root", default="", metavar="DIR", help="Apply to this root (default: the one that DIR was made on).")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--force", is_flag=True, help="Also overwrite what has changed in the root since.")

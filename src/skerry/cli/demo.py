@@ -16,6 +16,7 @@ from typing import Final
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.messages import say
 
 RUNS: Final = 3  # of each step on each side; the median counts
@@ -171,7 +172,7 @@ def digest(place: Path) -> str:
     return total.hexdigest()
 
 
-@click.command(context_settings={"max_content_width": 100})
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if anything differed. Read on: docs/tutorial.md")
 @click.option(
     "--runs", type=click.IntRange(1, 20), default=RUNS, show_default=True, help="Runs of each step on each side; the median counts."
 )
@@ -179,7 +180,7 @@ def demo(runs: int) -> None:
     """Boot the system and do real work on it: compile and run a C program, count words, run Python.
 
     Every step is done on this host too, and must give the same there. Around each run inside, the host's files are compared with what
-    they were; the last step tries to destroy them. Exit status 1 if anything differed.
+    they were; the last step tries to destroy them.
 
     \b
     skerry demo

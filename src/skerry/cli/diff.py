@@ -6,12 +6,13 @@ import sys
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.layer.changes import changes
 from skerry.layer.opened import opened
 from skerry.layer.show import content, line
 
 
-@click.command(context_settings={"max_content_width": 100})
+@click.command(context_settings=WIDTH, epilog="Exit status: 0, changed or not; 1 if DIR cannot be read. Read on: docs/reference/layers.md")
 @click.option("--root", default="", metavar="DIR", help="Compare with this root (default: the one that DIR was made on).")
 @click.option("--content", "with_content", is_flag=True, help="Show how contents differ, as diff -u does.")
 @click.argument("directory", metavar="DIR")

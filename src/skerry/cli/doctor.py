@@ -7,17 +7,18 @@ from typing import Final
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.cli.requirements import Finding, Verdict, examine
 from skerry.options import Options, UserError
 
 MARKS: Final = {Verdict.GOOD: "ok  ", Verdict.WEAK: "weak", Verdict.MISSING: "MISSING"}
 
 
-@click.command(context_settings={"max_content_width": 100})
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if anything is missing. Read on: README.md")
 def doctor() -> None:
     """Check what Skerry needs of this host, line by line, and say what to do where something is missing.
 
-    Exit status 1 if anything is missing. What is weak costs speed or hardening: programs run all the same.
+    What is weak costs speed or hardening: programs run all the same.
 
     \b
     skerry doctor

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.cli.look import number, show, table, title
 from skerry.control.client import Client, connect
 
@@ -59,7 +60,7 @@ def _counted(senders: list[str]) -> str:
     return ", ".join(f"{name} ({senders.count(name)})" if senders.count(name) > 1 else name for name in dict.fromkeys(senders))
 
 
-@click.command()
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if SYSTEM does not run. Read on: docs/reference/mach")
 @click.option("--task", "names", multiple=True, metavar="NAME", help="Only the task of this name, and the ports that it names.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON document.")
 @click.argument("systems", nargs=-1, metavar="[SYSTEM]...")

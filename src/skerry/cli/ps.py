@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.cli.look import clean, duration, number, show, size, table, title, user
 from skerry.control.client import Client, connect
 
@@ -49,7 +50,7 @@ def text(system: dict[str, Any], with_tasks: bool) -> str:
     return "".join(parts)
 
 
-@click.command()
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if SYSTEM does not run. Read on: docs/tutorial.md, docs/reference/python.md")
 @click.option("--tasks", is_flag=True, help="List the tasks of the processes, too, not only the native ones.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON document: times in ns, sizes in bytes.")
 @click.argument("systems", nargs=-1, metavar="[SYSTEM]...")

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from skerry.cli.help import READ_ON, WIDTH, GroupedOptions
 from skerry.cli.network import parse_publish
 from skerry.messages import say
 from skerry.options import Bind, Config, Mount, Net, Options, UserError, Writes
@@ -19,6 +20,14 @@ OWN_FAILURE: Final = 125  # neither the program's status nor a signal's
 SMALLEST: Final = 0.001  # of numbers that are not whole
 LARGEST: Final = 1e9
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
+GROUPS: Final = {  # of options, in help
+    "Files": ("root", "bind", "upper", "mount", "cwd"),
+    "User and environment": ("user", "env"),
+    "Network": ("net", "publish"),
+    "Limits, on all processes together": ("memory", "disk", "pids", "cpus", "timeout"),
+    "Looking": ("strace", "stats", "trace"),
+    "System": ("config",),
+}
 UNITS: Final = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -114,7 +123,13 @@ def _here() -> str:
         return "/"
 
 
-@click.command(context_settings={"allow_interspersed_args": False, "max_content_width": 100})
+@click.command(
+    cls=GroupedOptions,
+    groups=GROUPS,
+    context_settings={"allow_interspersed_args": False, **WIDTH},
+    epilog="Exit status: CMD's; 128+n if signal n killed it; 125 Skerry itself failed; 126 CMD cannot be executed; 127 it was not found. "
+    f"{READ_ON}; skerry calls lists what programs may ask for.",
+)
 @click.option(
     "--config",
     type=click.Choice([config.value for config in Config]),
@@ -181,7 +196,8 @@ def run(
 ) -> None:
     """Run CMD inside and exit with its status. Options for Skerry stand before CMD; a -- between them may be left out.
 
-    128+n: CMD died of signal n. 125: Skerry itself failed. 126: CMD cannot be executed. 127: CMD was not found.
+    CMD sees this machine's files; what it and its children write is kept in memory and gone at the end. It sees no other process, an empty
+    /tmp, and no network. When CMD ends, what it has left running ends.
 
     \b
     skerry run gcc -O2 x.c -o /tmp/x                           what it writes is gone when it ends

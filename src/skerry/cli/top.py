@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.cli.look import clean, duration, number, size, user
 from skerry.cli.ps import look
 from skerry.control.client import Gone, Unanswered, connect
@@ -81,7 +82,7 @@ def screen(systems: list[dict[str, Any]], before: Times, elapsed: float) -> Any:
     return Group(*parts) if parts else Text("no system runs: start one with skerry run, in another terminal")
 
 
-@click.command()
+@click.command(context_settings=WIDTH, epilog="Exit status: 1 if SYSTEM does not run.")
 @click.option("--interval", default="1", metavar="SECONDS", help="Time between two looks (default: 1).")
 @click.option("--count", default=0, metavar="N", help="Look so many times, then end (default: until Ctrl-C).")
 @click.argument("systems", nargs=-1, metavar="[SYSTEM]...")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from skerry.cli.help import WIDTH
 from skerry.cli.look import number
 from skerry.cli.run import parse_time
 from skerry.control.client import Gone, Unanswered, the_one
@@ -15,7 +16,10 @@ FOREVER = 1e9  # seconds
 LONGEST = 60.0  # seconds that handing over a trace may take
 
 
-@click.command()
+@click.command(
+    context_settings=WIDTH,
+    epilog="Exit status: 1 if there is no such system, or several. Read on: docs/reference/python.md",
+)
 @click.option("--output", "-o", default="", metavar="FILE", help="Where to write it (default: skerry-SYSTEM.json).")
 @click.option("--time", "length", default="", metavar="TIME", help="How long, like 5s or 1m (default: until Ctrl-C, or its end).")
 @click.argument("system", required=False, metavar="[SYSTEM]")
