@@ -126,6 +126,37 @@ def test_an_error_that_ends_a_task_is_told_with_its_traceback(config: str) -> No
     asyncio.run(fail())
 
 
+def test_a_message_that_nobody_takes_and_memory_are_seen(config: str) -> None:
+    source = """
+from skerry.abi import mach
+from skerry.abi.machmsg import UserMessage
+from skerry.lib.channel import NativeTask
+from skerry.lib.stubs import finish
+def main(channel):
+    task = NativeTask(channel)
+    finish(task.kernel.vm_allocate(0, 1 << 20, 1))
+    port = task.reply_port()
+    finish(task.kernel.mach_port_insert_right(port, port))
+    task.send(UserMessage(4711, port, remote_type=mach.MSG_TYPE_COPY_SEND, body=bytes(8)))
+    task.receive(task.reply_port())
+"""
+
+    async def look() -> None:
+        async with skerry.System(config=config) as system:
+            task = await system.begin_task(source, name="sender")
+            queued: list[dict[str, int]] = []
+            while not queued and task.running:
+                ports = (await system.ports())["ports"]
+                queued = [message for port in ports if port["receiver"] == "sender" for message in port["messages"]]
+            assert queued == [{"id": 4711, "bytes": 32}]
+            (region,) = await system.task_memory(task.host_pid)
+            assert (region["end"] - region["start"], region["behind"]) == (1 << 20, "anonymous")
+            with pytest.raises(skerry.Error, match="no task 1"):
+                await system.task_memory(1)
+
+    asyncio.run(look())
+
+
 def test_a_killed_task_is_gone(config: str) -> None:
     async def kill() -> None:
         async with skerry.System(config=config) as system:

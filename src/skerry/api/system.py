@@ -267,6 +267,14 @@ class System:
         found: list[dict[str, Any]] = await self._require().ask("memory", pid=pid)
         return found
 
+    async def task_memory(self, host_pid: int) -> list[dict[str, Any]]:
+        """What the kernel has mapped in a task: start, end, protection, maximum (VM_PROT_* bits), shared, offset, behind.
+
+        ``behind``: ``anonymous``, ``pager``, ``memory object`` or ``file``. Raises Error, SystemEnded.
+        """
+        found: list[dict[str, Any]] = await self._require().ask("task memory", host_pid=host_pid)
+        return found
+
     def trace(self) -> Tracing:
         """Trace what happens while it is entered: ``async with system.trace() as tracing``; ``tracing.events`` has it afterwards."""
         return Tracing(self._require())

@@ -64,6 +64,7 @@ class Attendant:
             "tasks": self._tasks,
             "ports": self._ports,
             "memory": self._memory,
+            "task memory": self._task_memory,
             "trace": self._trace,
             "untrace": self._untrace,
         }
@@ -146,6 +147,13 @@ class Attendant:
             return [dict(zip(_MAPPING, row, strict=True)) | {"name": text(name)} for *row, name in rows]
 
         self.unix(connection, request, b"memory", small(request["pid"]), give=give)
+
+    def _task_memory(self, connection: Connection, request: dict[str, Any]) -> None:
+        found = tasks.describe_memory(self.kernel, small(request["host_pid"]))
+        if found is None:
+            connection.refuse(request, f"no task {request['host_pid']}: skerry ps --tasks lists those that there are")
+        else:
+            connection.answer(request, found)
 
     def _trace(self, connection: Connection, request: dict[str, Any]) -> None:
         from skerry.control.trace import Trace

@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.mach.kobject import ObjectPort
+from skerry.mach.movable import OwnMemory
 from skerry.mach.native import NativeTask
 from skerry.mach.port import Port, PortSet
 from skerry.mach.space import DEAD_NAME, PORT_SET, RECEIVE, SEND, SEND_ONCE
-from skerry.machine import host
+from skerry.machine import MemoryObject, host
 
 if TYPE_CHECKING:
     from skerry.mach.kernel import Kernel
     from skerry.mach.space import Entry
     from skerry.mach.task import Task
+    from skerry.mach.vm import Region
 
 RIGHTS: Final = ((RECEIVE, "receive"), (SEND, "send"), (SEND_ONCE, "send-once"), (PORT_SET, "port set"), (DEAD_NAME, "dead name"))
 
@@ -56,6 +58,33 @@ def _inner(task: Task) -> int:
         return 0
 
 
+def describe_memory(kernel: Kernel, host_pid: int) -> list[dict[str, Any]] | None:
+    """What the kernel has mapped in a task: start, end, protection (VM_PROT_*), shared, offset, what is behind; None: no such task."""
+    task = next((task for task in kernel.tasks if task.map.space.host.pid == host_pid), None)
+    if task is None:
+        return None
+    return [
+        {
+            "start": region.start,
+            "end": region.end,
+            "protection": region.protection,
+            "maximum": region.maximum,
+            "shared": region.shared,
+            "offset": region.offset,
+            "behind": _behind(region),
+        }
+        for region in task.map.regions
+    ]
+
+
+def _behind(region: Region) -> str:
+    if region.pages is not None:
+        return "pager"
+    if region.object is None or isinstance(region.object, OwnMemory):
+        return "anonymous"
+    return "memory object" if isinstance(region.object, MemoryObject) else "file"
+
+
 class _Numbers:
     """Numbers of the ports seen, and the ports."""
 
@@ -90,6 +119,7 @@ def describe_ports(kernel: Kernel) -> dict[str, Any]:
                 "sends": port.sends,
                 "send_onces": port.send_onces,
                 "queued": len(port.messages),
+                "messages": [{"id": message.id, "bytes": message.size} for message in port.messages],
                 "limit": port.limit,
                 "blocked": len(port.blocked),
                 "waiting": len(port.receivers if port.port_set is None else port.port_set.receivers),
