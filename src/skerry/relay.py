@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.machine import HostEvent, Machine
-from skerry.unix import sessions, signals
+from skerry.unix import lifecycle, sessions, signals
+from skerry.unix.process import INIT
 
 if TYPE_CHECKING:
     from skerry.unix.process import System
 
 PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # of them, those that end a system without a first program
 TYPED: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGWINCH)  # what the host's terminal sends
 
 
@@ -57,6 +59,10 @@ class SignalRelay:
 def deliver(system: System, number: int) -> None:
     """Let a signal to the command come inside: what is typed on the terminal to its foreground group, others to the first."""
     console, first = system.console, system.first
+    if first is not None and first.pid == INIT:  # it runs nothing: the signal is for the system
+        if number in ENDING:
+            lifecycle.end_process(first, number)
+        return
     group = console.foreground if console is not None and number in TYPED else 0
     if number == signal.SIGHUP and console is not None:
         sessions.hang_up(system, console)

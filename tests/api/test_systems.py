@@ -148,6 +148,18 @@ def test_a_system_that_is_killed_is_an_error_of_those_who_wait(config: str) -> N
     asyncio.run(lose())
 
 
+def test_a_system_that_is_told_to_end_does(config: str) -> None:
+    async def end() -> None:
+        async with skerry.System(config=config) as system:
+            program = await system.begin(["sleep", "1000"])
+            os.kill(system.pid, signal.SIGTERM)
+            assert await program.wait() == -signal.SIGKILL
+            with pytest.raises(skerry.SystemEnded):
+                await system.run(["true"])
+
+    asyncio.run(end())
+
+
 def test_the_whole_systems_time_limit_ends_it(config: str) -> None:
     async def wait() -> None:
         async with skerry.System(config=config, timeout=3) as system:
