@@ -49,7 +49,13 @@ def hold(devices: Devices, system: System) -> Thread:
 
 def start_beside(devices: Devices, system: System, options: Options, streams: dict[int, int]) -> Thread:
     """The thread of one more program, in a session of its own, about to run. ``streams``: its descriptors, by number. Raises UserError."""
-    thread = _new_thread(devices, system, system.new_pid())
+    try:
+        if system.limits.tasks is not None:
+            system.limits.tasks.require_room(system)
+        thread = _new_thread(devices, system, system.new_pid())
+    except LinuxError as error:
+        text = options.arguments[0].decode(errors="replace")
+        raise UserError(f"{text}: cannot be started: {os.strerror(error.errno)}: let others end first, or raise the limit") from error
     try:
         _open_streams(devices, thread.process, streams)
         _enter_directory(thread, options)

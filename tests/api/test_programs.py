@@ -102,6 +102,16 @@ def test_a_limit_that_was_reached_is_noted(config: str) -> None:
     assert any("--memory 64M" in note for note in [*result.notes, *system.notes])
 
 
+def test_programs_beyond_the_limit_are_refused(config: str) -> None:
+    with BlockingSystem(pids=1, config=config) as system:
+        assert system.run(["true"]).status == 0
+        before = system.begin(["sleep", "1000"])
+        with pytest.raises(skerry.Error, match="true: cannot be started: Resource temporarily unavailable"):
+            system.run(["true"])
+        assert system.signal(before, signal.SIGKILL) == 1
+        assert system.run(["true"]).status == 0
+
+
 def test_wrong_options_are_said_in_one_sentence() -> None:
     with pytest.raises(skerry.Error, match="memory lots: not a size"):
         BlockingSystem(memory="lots")

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from skerry.api.errors import Error
-from skerry.api.process import PIPE, Result, Where
+from skerry.api.process import DEVNULL, PIPE, Result, Where
 from skerry.api.system import Path, System
 from skerry.api.task import Task
 
@@ -70,6 +70,26 @@ class BlockingSystem:
     ) -> Result:
         """Run a program to its end: see :meth:`System.run`."""
         return self._do(self._system.run(arguments, input=input, timeout=timeout, env=env, cwd=cwd, stdout=stdout, stderr=stderr))
+
+    def begin(
+        self,
+        arguments: Sequence[str | bytes],
+        *,
+        stdin: Where = DEVNULL,
+        stdout: Where = None,
+        stderr: Where = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = "",
+    ) -> int:
+        """Begin a program, and let it run; its number inside. Not with PIPE: :meth:`System.begin` has that. Raises NotFound, Error."""
+        if PIPE in (stdin, stdout, stderr):
+            raise Error("a program that was begun by a BlockingSystem has no pipes: give files or descriptors, or use System")
+        program = self._do(self._system.begin(arguments, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd))
+        return program.pid
+
+    def signal(self, program: int, number: int) -> int:
+        """Send a signal to all that descend from a program that was begun; how many there were. Raises Error."""
+        return self._do(self._system.signal(program, number))
 
     def begin_task(self, source: str | None = None, entry: str = "main", arguments: Sequence[str | int] = (), *, name: str = "") -> Task:
         """Begin a native task: see :meth:`System.begin_task`. Its own methods are for asyncio."""

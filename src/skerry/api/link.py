@@ -125,7 +125,7 @@ class Link:
 
     def _take(self, message: dict[str, Any]) -> None:
         if "failed" in message:
-            self.failure = Error(message["failed"], message["status"])
+            self.failure = Error(message["failed"].strip().removesuffix(":"), message["status"])
         elif "ready" in message:
             self._resolve(0, None)
         elif "refused" in message:

@@ -210,6 +210,11 @@ class System:
         await program.attach(streams.ours)
         return program
 
+    async def signal(self, program: int, number: int) -> int:
+        """Send a signal to all that descend from the program with this pid; how many there were. Raises SystemEnded."""
+        count: int = await self._require().ask("signal", program=program, signal=int(number))
+        return count
+
     async def _forget(self, program: Program, pid: int) -> None:
         """Nobody wants it any more."""
         if self._early.pop(pid, None) is None:
