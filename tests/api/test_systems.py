@@ -241,3 +241,15 @@ def test_names_that_are_not_there_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no_such_thing"):
         attribute()
     assert set(skerry.__all__) <= set(dir(__import__("skerry.api", fromlist=["api"])))
+
+
+def test_the_death_of_the_unix_server_is_told() -> None:
+    async def lose() -> None:
+        async with skerry.System(config="mach") as system:
+            program = await system.begin(["sleep", "1000"])
+            (server,) = [task["host_pid"] for task in await system.tasks() if task["name"] == "unix_task"]
+            os.kill(server, signal.SIGKILL)
+            with pytest.raises(skerry.SystemEnded, match="the Unix server has died"):
+                await program.wait()
+
+    asyncio.run(lose())
