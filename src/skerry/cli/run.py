@@ -209,7 +209,7 @@ def run(
     skerry run --user root --upper work -- dpkg -i ./x.deb     be root inside, and keep what was installed
     skerry run --memory 512M --pids 100 --timeout 1m -- ./untrusted   limits: what reached one is said on standard error
     skerry run --net host -- curl https://example.org          a network: by default there is none
-    skerry run --publish 8080:80 -- nginx -g 'daemon off;'     http://127.0.0.1:8080 leads to its port 80
+    skerry run --publish 8080:8000 -- python3 -m http.server   http://127.0.0.1:8080 leads to port 8000 inside
     skerry run --trace t.json -- make -j2                      calls and messages on a time line, for Perfetto
     skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
     """
