@@ -97,6 +97,19 @@ def main(channel):
     assert pairs.count(("server", "user")) >= 3
 
 
+def test_tasks_of_one_name_are_apart_in_a_trace(config: str) -> None:
+    async def trace() -> list[dict[str, object]]:
+        async with skerry.System(config=config) as system, system.trace() as tracing:
+            for name in ("one", "two"):
+                await system.begin_task(SERVER, arguments=[name], name="same")
+                await system.client(Tool, name).double(1)
+        return tracing.events
+
+    events = asyncio.run(trace())
+    names = [event["args"]["name"] for event in events if event["name"] == "thread_name"]  # type: ignore[index]
+    assert len([name for name in names if name == "same" or name.startswith("same (")]) == 2
+
+
 def assert_nested(events: list[dict[str, object]]) -> None:
     """Slices of one thread lie in or beside each other: viewers drop those that overlap in part."""
     rows: dict[object, list[tuple[float, float]]] = {}

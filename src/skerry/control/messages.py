@@ -21,6 +21,7 @@ from skerry.mach.task import Task
 if TYPE_CHECKING:
     from skerry.mach.kernel import Kernel
     from skerry.mach.message import Message
+    from skerry.mach.space import Space
 
 MOST: Final = 500_000
 LENGTH: Final = 1000  # ns that a message is drawn with, where there is room
@@ -44,6 +45,7 @@ class MessageLog:
         self._kernel = kernel
         self._notes: list[tuple[int, str, str, int, int, int, str]] = []
         self._traps: list[tuple[int, int, str, str]] = []
+        self._names: dict[Space, str] = {}
         self._lost = 0
         self._last = 0
         self._under_way: dict[Message, int] = {}  # sent, and not yet received: its number
@@ -105,10 +107,21 @@ class MessageLog:
 
     # Notes
     def _name(self, task: object) -> str:
-        return task_name(task) if isinstance(task, Task) else KERNEL
+        if not isinstance(task, Task):
+            return KERNEL
+        name = self._names.get(task.space)
+        if name is None:
+            name = task_name(task)
+            if name in self._names.values():  # another has it
+                name += f" ({task.map.space.host.pid})"
+            self._names[task.space] = name
+        return name
 
     def _receiver(self, port: Port) -> str:
-        return next((task_name(task) for task in self._kernel.tasks if task.space is port.receiver), KERNEL)
+        if port.receiver is None:
+            return KERNEL
+        name = self._names.get(port.receiver)
+        return name or next((self._name(task) for task in self._kernel.tasks if task.space is port.receiver), KERNEL)
 
     def _note(self, who: str, what: str, message: int, id: int, size: int, other: str) -> None:
         if len(self._notes) < MOST:
