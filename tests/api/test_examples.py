@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def example(name: str, place: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", EXAMPLES / name, *arguments],
+        [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
         cwd=place,
         stdin=subprocess.DEVNULL,
         capture_output=True,

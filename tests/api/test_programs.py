@@ -112,6 +112,13 @@ def test_programs_beyond_the_limit_are_refused(config: str) -> None:
         assert system.run(["true"]).status == 0
 
 
+def test_what_happens_can_be_traced_without_asyncio(shared: BlockingSystem, tmp_path: Path) -> None:
+    with shared.trace() as tracing:
+        shared.run(["sh", "-c", "exit 4"])
+    tracing.save(tmp_path / "t.json")
+    assert '"exit 4"' in (tmp_path / "t.json").read_text()
+
+
 def test_wrong_options_are_said_in_one_sentence() -> None:
     with pytest.raises(skerry.Error, match="memory lots: not a size"):
         BlockingSystem(memory="lots")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from skerry.api.errors import Error
 from skerry.api.process import DEVNULL, PIPE, Result, Where
 from skerry.api.system import Path, System
 from skerry.api.task import Task
+from skerry.api.tracing import Tracing
 
 T = TypeVar("T")
 
@@ -114,6 +116,16 @@ class BlockingSystem:
     def memory(self, pid: int) -> list[dict[str, Any]]:
         """See :meth:`System.memory`."""
         return self._do(self._system.memory(pid))
+
+    @contextmanager
+    def trace(self) -> Iterator[Tracing]:
+        """Trace what happens while it is entered; ``events`` and ``save`` have it afterwards."""
+        tracing = self._system.trace()
+        self._do(tracing.__aenter__())
+        try:
+            yield tracing
+        finally:
+            self._do(tracing.__aexit__())
 
     @property
     def pid(self) -> int:

@@ -13,6 +13,7 @@ from skerry.api.errors import Error, SystemEnded, Timeout
 from skerry.api.link import Link
 from skerry.api.process import DEVNULL, PIPE, Program, Result, Streams, Where
 from skerry.api.task import Task, port_client
+from skerry.api.tracing import Tracing
 
 T = TypeVar("T")
 Path = str | os.PathLike[str]
@@ -283,28 +284,6 @@ class System:
     def trace(self) -> Tracing:
         """Trace what happens while it is entered: ``async with system.trace() as tracing``; ``tracing.events`` has it afterwards."""
         return Tracing(self._require())
-
-
-class Tracing:
-    """A trace of a system: system calls, and messages between tasks (docs/reference/python.md)."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self.events: list[dict[str, Any]] = []  # in Chrome's trace event format
-
-    async def __aenter__(self) -> Tracing:
-        await self._link.ask("trace")
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self.events = await self._link.ask("untrace")
-
-    def save(self, path: Path) -> None:
-        """Write what Perfetto opens (https://ui.perfetto.dev). Raises OSError."""
-        from skerry.control.lines import encode
-
-        with open(path, "wb") as file:
-            file.write(encode({"traceEvents": self.events, "displayTimeUnit": "ns"}))
 
 
 async def _to_its_end(asked: Coroutine[Any, Any, int], undo: Callable[[int], Coroutine[Any, Any, Any]]) -> int:
