@@ -34,7 +34,7 @@ def main(kernel_pid: int, modules: list[str], processors: list[int], apart: bool
     """Fork tasks until the kernel is gone. ``apart``: in the namespaces of the process that PROCESS stands for."""
     os.sched_setaffinity(0, processors)
     os.closerange(PROCESS + 1 if apart else PROCESS, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setsid()  # what is typed on the terminal, or sent to the command's group, is for the command alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the host reaps them
     for name in modules:
         importlib.import_module(name)
