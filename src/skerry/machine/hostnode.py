@@ -139,8 +139,9 @@ class HostNode:
         return self._made(name, 0o777, uid, gid)
 
     def link(self, node: Self, name: bytes) -> None:
-        """One more name for ``node``, here."""
+        """One more name for ``node``, here; by it ``node`` could be written, so it must be writable, too."""
         self._change()
+        node._change()
         os.link(node._link, checked_name(name), dst_dir_fd=self.descriptor, follow_symlinks=True)
 
     def unlink(self, name: bytes) -> None:
@@ -156,6 +157,7 @@ class HostNode:
     def rename(self, name: bytes, to: Self, new_name: bytes, flags: int) -> None:
         """Move an entry to the directory ``to``; ``flags`` are RENAME_*."""
         self._change()
+        to._change()
         if flags:
             libc.rename(self.descriptor, checked_name(name), to.descriptor, checked_name(new_name), flags)
         else:

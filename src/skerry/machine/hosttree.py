@@ -36,6 +36,8 @@ class HostTree:
     def _parent(self, path: bytes) -> tuple[int, bytes]:
         """A descriptor of the directory that holds ``path``'s last component, and that component."""
         directory, _, name = path.rpartition(b"/")
+        if name == b"..":
+            raise OSError(errno.EINVAL, "not a name in a directory")
         if self._without and path == self._without:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if not directory:
@@ -79,5 +81,5 @@ class HostTree:
             os.close(descriptor)
 
     def open(self, path: bytes) -> HostFile:
-        """A regular file, to read and to map."""
-        return HostFile(_host.open_beneath(self._root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0))
+        """A regular file, to read and to map; EACCES for what is none."""
+        return HostFile(_host.open_regular(self._root, path))

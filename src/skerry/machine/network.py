@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import ipaddress
+import os
 import select
 import socket
 import struct
@@ -29,6 +30,8 @@ _MAPPED: Final = bytes(10) + b"\xff\xff"
 _DOMAIN: Final = 53  # port of a name server
 _BACKLOG: Final = 128
 _SIOCATMARK: Final = 0x8905
+_LONGEST: Final = 60_000  # ms that may be waited for
+_KNOWN: Final = 4096  # of those who sent to a published port
 _FORWARDED: Final = frozenset(  # options that mean something to the host's end of a connection, as level and number
     (
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -116,7 +119,7 @@ class HostNetwork:
         """Begin a TCP connection; the socket becomes writable when it is made, or has failed."""
         self._allow(host, port)
         made = HostSocket(self._machine, _make(host, socket.SOCK_STREAM))
-        made.begin((host, port))
+        made._begin((host, port))
         return made
 
     def datagrams(self, host: bytes) -> HostDatagrams:
@@ -162,7 +165,12 @@ class _Watched:
         self._callback: Callable[[], None] | None = None
 
     def watch(self, readable: bool, writable: bool, callback: Callable[[], None]) -> None:
-        """Call once when it becomes one of the two; this takes the place of an earlier call, and with neither, nothing is waited for."""
+        """Call once when it becomes one of the two; this takes the place of an earlier call, and with neither, nothing is waited for.
+
+        EBADF: it is closed, and its number may be another's.
+        """
+        if self._socket.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         if not readable and not writable:
             if self._callback is not None:
                 self._machine.unwatch(self._event)
@@ -199,8 +207,8 @@ def _nothing() -> None:
 class HostSocket(_Watched):
     """A TCP connection of the host."""
 
-    def begin(self, to: Address) -> None:
-        """Connect; how it went is ``error`` when it becomes writable."""
+    def _begin(self, to: Address) -> None:
+        """Connect; how it went is ``error`` when it becomes writable. Only the network does this, which knows where it may lead."""
         try:
             self._socket.connect((_text(to[0]), to[1]))
         except BlockingIOError:
@@ -249,7 +257,7 @@ class HostSocket(_Watched):
         """Wait until something can be sent; whether it can. Used when the system has ended."""
         poll = select.poll()
         poll.register(self._socket, select.POLLOUT)
-        return bool(poll.poll(milliseconds))
+        return bool(poll.poll(max(0, min(milliseconds, _LONGEST))))
 
 
 class HostListener(_Watched):
@@ -279,21 +287,20 @@ class HostDatagrams(_Watched):
 
     def __init__(self, machine: Machine, made: socket.socket, allow: Callable[[bytes, int], None] | None) -> None:
         super().__init__(machine, made)
-        self._allow = allow
+        self._allow = self._require_known if allow is None else allow
+        self._known: dict[Address, None] | None = {} if allow is None else None  # the one that was heard longest ago first
 
     def connect(self, host: bytes, port: int) -> None:
         """Send there, and hear of nobody else."""
-        if self._allow is not None:
-            self._allow(host, port)
+        self._allow(host, port)
         self._socket.connect((_text(host), port))
 
     def send(self, data: bytes, to: Address | None) -> int | None:
-        """Send to ``to``, or to where it is connected. EMSGSIZE, ECONNREFUSED."""
+        """Send to ``to``, or to where it is connected. EMSGSIZE, ECONNREFUSED, ENETUNREACH."""
         try:
             if to is None:
                 return self._socket.send(data)
-            if self._allow is not None:
-                self._allow(*to)
+            self._allow(*to)
             return self._socket.sendto(data, (_text(to[0]), to[1]))
         except BlockingIOError:
             return None
@@ -304,4 +311,14 @@ class HostDatagrams(_Watched):
             data, name = self._socket.recvfrom(count)
         except BlockingIOError:
             return None
-        return (data, *_pack(name[:2]))
+        sender = _pack(name[:2])
+        if self._known is not None:
+            self._known.pop(sender, None)
+            self._known[sender] = None
+            if len(self._known) > _KNOWN:
+                del self._known[next(iter(self._known))]
+        return (data, *sender)
+
+    def _require_known(self, host: bytes, port: int) -> None:
+        if self._known is None or (host, port) not in self._known:
+            raise OSError(errno.ENETUNREACH, "nothing has come from there")
