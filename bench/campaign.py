@@ -1,0 +1,384 @@
+"""Kill each server of `--config mach`, one after the other, under a load; print what became of it.
+
+    python -m bench.campaign [--kills N] [--servers files,console,network,name,unix_task,reincarnation] [--seed N]
+
+The load runs inside: a writer that has each record synced in a directory of the host, reads it back and says so; a reader of the root, which
+must always read the same; a compiler, if there is one; a client of an echo server on the host. Each says a line, with a number, for each round:
+so output that is lost, doubled or damaged shows. A restartable server is killed (SIGKILL) at random moments in one run; it must be there again,
+and every part of the load must go on, within PATIENCE. The Unix server and the reincarnation server end the run: with status 125, a line that
+says so, and no process left. What was said to be synced must be in the host's file at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from skerry.control.door import directory
+from skerry.control.lines import encode
+
+PATIENCE: Final = 60.0  # seconds; a wait that takes longer is a hang
+LONGEST_PAUSE: Final = 0.4  # seconds from one kill to the next, at most
+RESTARTABLE: Final = ("files", "console", "network", "name")
+FATAL: Final = ("unix_task", "reincarnation")
+DIED: Final = {"unix_task": "the Unix server has died", "reincarnation": "the reincarnation server has died"}
+OWN_FAILURE: Final = 125
+LOAD: Final = r"""
+import hashlib, os, socket, subprocess, sys, time
+place, port = sys.argv[1], int(sys.argv[2])
+def say(text):
+    os.write(1, text.encode() + b"\n")
+def writer(n):
+    time.sleep(0.05)  # a sync of the host holds up all that the Unix server does
+    data = hashlib.sha512(b"%d" % n).hexdigest().encode() * 100
+    name = f"{place}/record{n % 20}"
+    with open(name + ".new", "wb") as file:
+        file.write(b"%d\n" % n + data)
+        os.fsync(file.fileno())
+    os.rename(name + ".new", name)
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(directory)
+    os.close(directory)
+    with open(name, "rb") as file:
+        assert file.read() == b"%d\n" % n + data, name
+expected = {}
+def reader(n):
+    at = sorted(os.listdir("/usr/include"))
+    name = "/usr/include/" + at[n % len(at)]
+    if os.path.isdir(name):
+        found = repr(sorted(os.listdir(name)))
+    else:
+        with open(name, "rb") as file:
+            found = hashlib.md5(file.read()).hexdigest()
+    assert expected.setdefault(name, found) == found, name
+def compiler(n):
+    source = f"/tmp/hello{n % 4}.c"
+    with open(source, "w") as file:
+        file.write('#include <stdio.h>\nint main(void) { printf("%%d\\n", %d); return 0; }\n' % n)
+    subprocess.run(["gcc", "-o", "/tmp/hello", source], check=True)
+    assert subprocess.run(["/tmp/hello"], check=True, capture_output=True).stdout == b"%d\n" % n
+peer = None
+def client(n):
+    global peer
+    if peer is None:
+        peer = socket.create_connection(("127.0.0.1", port))
+    data = hashlib.sha512(b"%d" % n).digest() * 50
+    peer.sendall(data)
+    got = b""
+    while len(got) < len(data):
+        got += peer.recv(65536) or b"?" * len(data)
+    assert got == data
+parts = [writer, reader, client] + [compiler] * (len(sys.argv) > 3)
+children = []
+for part in parts:
+    if not os.fork():
+        n, failed = 0, 0
+        while not os.path.exists(place + "/stop"):
+            n += 1
+            try:
+                part(n)
+            except (OSError, subprocess.CalledProcessError) as error:
+                say(f"{part.__name__} {n} {error}")
+                peer = None
+            else:
+                say(f"{part.__name__} {n}")
+        os._exit(0)
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
+say("end 1")
+"""
+
+
+class Failure(Exception):
+    """What a server that is killed must not cause."""
+
+
+def echo_server() -> int:
+    """Serve on the host's loopback, as long as this process lives; the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(peer: socket.socket) -> None:
+        with peer, contextlib.suppress(ConnectionResetError):  # the run was killed
+            while data := peer.recv(65536):
+                peer.sendall(data)
+
+    def accept() -> None:
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """What ``condition`` gives when it is true. Raises Failure after PATIENCE."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.002)
+    raise Failure(f"{what}: nothing for {PATIENCE:.0f} s")
+
+
+class Run:
+    """One `skerry run` with the load. A context manager: leaving it leaves nothing behind."""
+
+    def __init__(self, port: int) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix="skerry-campaign-"))
+        load = self.place / "load.py"
+        load.write_text(LOAD)
+        inside = [sys.executable, "-u", str(load), str(self.place), str(port), *(["gcc"] if shutil.which("gcc") else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "skerry",
+            "run",
+            "--config",
+            "mach",
+            "--net",
+            "host,lo",
+            "--bind",
+            f"{self.place}:rw",
+            "--",
+            *inside,
+        ]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
+        self.rounds: dict[str, int] = {}  # of each part of the load
+        self.errors: list[str] = []  # that programs saw
+        self.wrong: list[str] = []  # output that is not as it was written
+        self.said = b""  # on stderr
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read_output, self._read_errors)]
+        for thread in self._threads:
+            thread.start()
+        self._control: socket.socket | None = None
+        self._answers = b""
+
+    def _read_output(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            words = line.decode(errors="replace").rstrip("\n").split(" ", 2)
+            if len(words) < 2 or not words[1].isdecimal() or int(words[1]) != self.rounds.get(words[0], 0) + 1:
+                self.wrong.append(f"{line!r} after {self.rounds.get(words[0], 0)}")
+            if len(words) > 1 and words[1].isdecimal():
+                self.rounds[words[0]] = int(words[1])
+            if len(words) > 2:
+                self.errors.append(" ".join(words))
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+
+    # Tasks
+    def tasks(self) -> dict[str, int]:
+        """The host's processes of the native tasks, by name."""
+        if self._control is None:
+            self._control = socket.socket(socket.AF_UNIX)
+            self._control.settimeout(PATIENCE)
+            self._control.connect(str(directory() / str(self.process.pid)))
+        self._control.sendall(encode({"id": 1, "do": "tasks"}))
+        while b"\n" not in self._answers:
+            data = self._control.recv(1 << 20)
+            if not data:
+                raise Failure("the kernel is gone")
+            self._answers += data
+        line, self._answers = self._answers.split(b"\n", 1)
+        return {task["name"]: task["host_pid"] for task in json.loads(line)["result"] if task["kind"] == "native"}
+
+    def wait_for_start(self, parts: int) -> None:
+        """Until every part of the load has said something. Raises Failure."""
+        until(lambda: len(self.rounds) >= parts or self.process.poll() is not None, "start")
+        if self.process.poll() is not None:
+            raise Failure(f"the run has ended: {self.said.decode(errors='replace')}")
+
+    def wait_for_progress(self) -> None:
+        """Until every part of the load has done one more round. Raises Failure."""
+        before = dict(self.rounds)
+        for part, count in before.items():
+            until(lambda part=part, count=count: self.rounds[part] > count or self.process.poll() is not None, f"{part} stands still")
+        if self.process.poll() is not None:
+            raise Failure(f"the run has ended with {self.process.returncode}: {self.said.decode(errors='replace')}")
+
+    # The end
+    def check_records(self) -> int:
+        """How many records that were said to be synced are not there."""
+        last = self.rounds.get("writer", 0)
+        lost = 0
+        for number in range(max(1, last - 19), last + 1):
+            try:
+                found = int((self.place / f"record{number % 20}").read_bytes().split(b"\n")[0])
+            except (OSError, ValueError):
+                found = 0
+            lost += found < number and f"writer {number} " not in " ".join(self.errors)
+        return lost
+
+    def finish(self) -> None:
+        """Have the load end, and the run with it. Raises Failure."""
+        (self.place / "stop").touch()
+        status = self.wait()
+        if status != 0 or self.rounds.get("end") != 1:
+            raise Failure(f"the run ends with {status}: {self.said.decode(errors='replace')}")
+
+    def wait(self) -> int:
+        """The exit status; all output has been read. Raises Failure."""
+        try:
+            status = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failure("the run does not end") from None
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        return status
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self._control is not None:
+            self._control.close()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+@dataclass
+class Result:
+    """What became of one server."""
+
+    server: str
+    kills: int = 0
+    back: list[float] = field(default_factory=list)  # seconds until there is another, or the run has ended
+    going: list[float] = field(default_factory=list)  # seconds until every part of the load has gone on
+    rounds: int = 0
+    errors: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    lost: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing hung, was lost or damaged, and programs saw no more failed calls than there were kills."""
+        return not (self.failures or self.wrong or self.lost) and len(self.errors) <= self.kills
+
+
+def kill_restartable(server: str, kills: int, port: int, chance: random.Random) -> Result:
+    """Kill one server again and again in one run."""
+    result = Result(server)
+    with Run(port) as run:
+        try:
+            run.wait_for_start(4 if shutil.which("gcc") else 3)
+            while result.kills < kills:
+                time.sleep(chance.uniform(0, LONGEST_PAUSE))
+                pid = until(lambda: run.tasks().get(server), f"{server} is not there")
+                began = time.monotonic()
+                os.kill(pid, signal.SIGKILL)
+                result.kills += 1
+                until(lambda pid=pid: run.tasks().get(server, pid) != pid, f"{server} does not come back")
+                result.back.append(time.monotonic() - began)
+                run.wait_for_progress()
+                result.going.append(time.monotonic() - began)
+            run.finish()
+        except (Failure, OSError) as failure:
+            result.failures.append(str(failure))
+        result.rounds = sum(run.rounds.values())
+        result.errors, result.wrong, result.lost = run.errors, run.wrong, run.check_records()
+    return result
+
+
+def kill_fatal(server: str, kills: int, port: int, chance: random.Random) -> Result:
+    """Kill a server whose death ends the run, in one run after the other."""
+    result = Result(server)
+    while result.kills < kills and len(result.failures) < 5:
+        with Run(port) as run:
+            try:
+                run.wait_for_start(1)
+                time.sleep(chance.uniform(0, LONGEST_PAUSE))
+                tasks = run.tasks()
+                children = [int(pid) for pid in Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()]
+                began = time.monotonic()
+                os.kill(tasks[server], signal.SIGKILL)
+                result.kills += 1
+                status = run.wait()
+                result.back.append(time.monotonic() - began)
+                said = run.said.decode(errors="replace")
+                if status != OWN_FAILURE or DIED[server] not in said or "Traceback" in said:
+                    raise Failure(f"status {status}: {said}")
+                until(lambda left=[*tasks.values(), *children]: not any(map(is_running, left)), "processes are left")
+            except (Failure, OSError) as failure:
+                result.failures.append(str(failure))
+            result.rounds += sum(run.rounds.values())
+            result.wrong += [line for line in run.wrong if re.search(r"\\n'", line) is not None]
+            result.lost += run.check_records()
+    return result
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def campaign(servers: list[str], kills: int, seed: int) -> list[Result]:
+    """Kill each of them so often."""
+    port = echo_server()
+    chance = random.Random(seed)
+    results = []
+    for server in servers:
+        kill = kill_fatal if server in FATAL else kill_restartable
+        results.append(kill(server, kills, port, chance))
+        print(row(results[-1]), flush=True)
+        for text in (*results[-1].failures, *results[-1].wrong[:5], *results[-1].errors[:5]):
+            print(f"    {text[:1500]}", flush=True)
+    return results
+
+
+HEADER: Final = f"{'server':14} {'kills':>5} {'rounds':>7} {'back ms':>16} {'load goes on ms':>16} {'failed calls':>12} {'lost':>4} {'wrong':>5} {'hangs':>5}"
+
+
+def row(result: Result) -> str:
+    """A line of the table: times are median and worst."""
+    back, going = (
+        f"{statistics.median(times) * 1000:.0f} / {max(times) * 1000:.0f}" if times else "-" for times in (result.back, result.going)
+    )
+    return (
+        f"{result.server:14} {result.kills:5} {result.rounds:7} {back:>16} {going:>16} {len(result.errors):12} {result.lost:4} "
+        f"{len(result.wrong):5} {len(result.failures):5}"
+    )
+
+
+def main() -> int:
+    """The command; 1 if a server's death did harm."""
+    parser = argparse.ArgumentParser(description="Kill servers under a load.")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--servers", default=",".join((*RESTARTABLE[:3], *FATAL)))
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    given = parser.parse_args()
+    print(f"seed {given.seed}, {given.kills} kills of each; times: median / worst\n{HEADER}")
+    return int(not all(result.is_good for result in campaign(given.servers.split(","), given.kills, given.seed)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
