@@ -495,8 +495,8 @@ def sys_ioctl(thread: Thread, fd: int, request: int, argument: int) -> Result:
         (files.close_on_exec.add if request == linux.FIOCLEX else files.close_on_exec.discard)(fd)
         return 0
     if request == linux.FIONREAD and isinstance(file, PipeEnd | RegularFile):
-        count = file.pipe.length if isinstance(file, PipeEnd) else max(0, file.inode.size - file.position)
-        memory.write(argument, struct.pack("<i", count))
+        count = file.pipe.length if isinstance(file, PipeEnd) else file.inode.size - file.position
+        memory.write(argument, struct.pack("<I", count & 0xFFFFFFFF))  # as the host cuts it
         return 0
     return file.ioctl(thread, request, argument)
 
