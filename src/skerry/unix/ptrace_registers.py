@@ -119,10 +119,13 @@ def get_extended(thread: Thread) -> bytes:
 
 
 def set_extended(thread: Thread, data: bytes) -> None:
-    """Take over an XSAVE area. Raises EINVAL where its size or header is not that of this processor."""
+    """Take over an XSAVE area. Raises EFAULT where it is not a whole one, EINVAL where its header is not this processor's.
+
+    Source: xstateregs_set of Linux.
+    """
     now = get_extended(thread)
     if len(data) != len(now):
-        raise LinuxError(linux.EINVAL)
+        raise LinuxError(linux.EFAULT)
     (allowed,) = struct.unpack_from("<Q", now, 464)
     present, compact = struct.unpack_from("<QQ", data, 512) if len(data) > FP_SIZE else (0, 0)
     if present & ~allowed or compact or any(data[528:576]):

@@ -15,7 +15,7 @@ static long rusage(int who) {
 }
 
 static pid_t burner;
-static volatile int go_on = 1;
+static volatile int said, go_on = 1;
 
 static void *burn(void *nothing) {
   burner = syscall(SYS_gettid);
@@ -23,6 +23,7 @@ static void *burn(void *nothing) {
     for (volatile int i = 0; i < 100000; i++)
       ;
   TRUTH(rusage(RUSAGE_THREAD) >= 120);
+  said = 1;
   while (go_on)
     usleep(1000);
   return 0;
@@ -44,8 +45,9 @@ int main(void) {
   char path[100];
   pthread_create(&thread, 0, burn, 0);
   SHOW(pthread_getcpuclockid(thread, &clock));
-  while (milliseconds(clock) < 150)
+  while (!said)
     usleep(1000);
+  TRUTH(milliseconds(clock) >= 150);
   TRUTH(milliseconds(CLOCK_PROCESS_CPUTIME_ID) >= 150);
   TRUTH(milliseconds(CLOCK_THREAD_CPUTIME_ID) < 100);
   TRUTH(rusage(RUSAGE_SELF) >= 120);
@@ -57,6 +59,8 @@ int main(void) {
   TRUTH(ticks("/proc/self/stat") >= 10);
   go_on = 0;
   pthread_join(thread, 0);
+  while (!syscall(SYS_tgkill, getpid(), burner, 0)) // joined is not yet gone
+    usleep(1000);
   SHOW(milliseconds(~burner << 3 | 6));
   return 0;
 }
