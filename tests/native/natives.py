@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from skerry.mach import mach_port as mp
@@ -44,10 +45,13 @@ class Natives:
         self.template = template
         self.kernel = Kernel(machine)
         self.tasks: list[NativeTask] = []
+        self.sources: dict[NativeTask, list[str]] = {}  # lines
 
     def start(self, source: str, *arguments: str | int) -> NativeTask:
         """A task that runs ``source``'s ``main(channel, *arguments)``."""
-        return self._add(NativeTask(self.kernel, self.template, "main", PRELUDE + source, arguments))
+        task = self._add(NativeTask(self.kernel, self.template, "main", PRELUDE + source, arguments))
+        self.sources[task] = (PRELUDE + source).splitlines()
+        return task
 
     def start_entry(self, entry: str, *arguments: str | int) -> NativeTask:
         return self._add(NativeTask(self.kernel, self.template, entry, None, arguments))
@@ -80,6 +84,12 @@ class Natives:
         """Serve until ``task`` has ended; the error that it ended with, or ''."""
         self.run_until(lambda: not task.alive)
         return task.last_words
+
+    def succeeds(self, task: NativeTask) -> None:
+        """Serve until ``task`` has ended; it must have done so without an error."""
+        words = self.ended(task)
+        at = re.findall(r'"<image>", line (\d+), in main', words)
+        assert not words, words + (self.sources[task][int(at[0]) - 1] if at else "")
 
     def end(self) -> None:
         for task in self.tasks:
