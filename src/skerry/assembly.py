@@ -50,7 +50,6 @@ class Assembly:
         names = self._root.names
         self.system = System(platform, names.root, self.loop)
         self.system.limits = limits
-        self.system.hostname = devices.hostname
         self.system.on_end = ended
         self._tracer: Tracer | None = None
         mounts.mount_all(self.system, devices, names, options.binds, self._terminals())
@@ -88,6 +87,7 @@ class Assembly:
             thread = first.start(self._devices, self.system, self.options)
         else:
             thread = first.hold(self._devices, self.system)
+        first.take_host_name(thread)
         if self.options.net is not Net.NONE or self.options.publish:
             from skerry import networks
 

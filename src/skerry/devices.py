@@ -38,7 +38,6 @@ class Devices(Protocol):
     """Opens devices of the host; each call raises OSError."""
 
     identity: Identity
-    hostname: bytes
     streams: list[int]  # which of descriptors 0 to 2 are open
     terminal: int | None  # the first of them that is a terminal
 
@@ -95,7 +94,6 @@ class OwnDevices:
         self._owners = owners
         self.identity = identity
         self.translators: Sequence[TranslatorDevice] = ()
-        self.hostname = os.uname().nodename.encode()
         self.streams = streams
         self.terminal = next((number for number in range(3) if os.isatty(number)), None)
 

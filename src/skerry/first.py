@@ -27,6 +27,10 @@ NOT_EXECUTABLE: Final = 126  # exit statuses, as shells have them
 NOT_FOUND: Final = 127
 
 
+_HOST_NAME: Final = b"/etc/hostname"
+_HOST_NAME_MOST: Final = 64  # bytes, as sethostname(2) takes
+
+
 def start(devices: Devices, system: System, options: Options) -> Thread:
     """The first process's thread, about to run the program. Raises UserError."""
     thread = _new_thread(devices, system, system.new_pid())
@@ -45,6 +49,25 @@ def hold(devices: Devices, system: System) -> Thread:
     del system.processes[INIT]
     system.first = thread.process
     return thread
+
+
+def take_host_name(thread: Thread) -> None:
+    """Name the system as its root says (hostname(5)): what the host is called is none of a program's business."""
+    for line in read_file(thread, _HOST_NAME, 4096).splitlines():
+        name = line.strip()
+        if name and not name.startswith(b"#"):
+            if len(name) <= _HOST_NAME_MOST and name.isascii() and name.decode().isprintable():
+                thread.process.system.hostname = name
+            return
+
+
+def read_file(thread: Thread, path: bytes, most: int) -> bytes:
+    """The first ``most`` bytes of a file as ``thread`` sees it; nothing if it is no regular file that it finds."""
+    try:
+        found = _find(thread, path)
+        return found.read_at(0, most) if found is not None and found.is_regular else b""
+    except LinuxError:
+        return b""
 
 
 def start_beside(devices: Devices, system: System, options: Options, streams: dict[int, int]) -> Thread:

@@ -125,7 +125,6 @@ class GrantedDevices:
         self._open = open
         self._options = options
         self.identity = identity
-        self.hostname = b""
         self.streams = streams
         self.terminal = terminal
 
@@ -174,7 +173,6 @@ def boot_data(devices: OwnDevices, options: Options, processors: int, clock_page
         publish,
         options.net.value,
         who,
-        devices.hostname,
         devices.streams,
         devices.terminal,
         processors,

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from skerry.abi import linux
+from skerry.first import read_file
 from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach, pack_host
 from skerry.options import Net, Options, Publish, UserError
-from skerry.unix.errors import LinuxError
 from skerry.unix.glue.network import DatagramDevice, ListenerDevice, NetworkDevice
 from skerry.unix.net.outside import Outside
 from skerry.unix.net.publish import PublishedDatagrams, PublishedPort
-from skerry.unix.vfs import resolve
 
 if TYPE_CHECKING:
     from skerry.devices import Devices
@@ -38,14 +37,8 @@ def attach(devices: Devices, thread: Thread, options: Options, say: Callable[[st
 
 def _name_servers(thread: Thread) -> frozenset[bytes]:
     """The name servers of the resolver inside: one on the host's loopback (systemd-resolved, dnsmasq) must be asked there."""
-    place = thread.process.place
-    try:
-        found = resolve(thread, place, thread.process.credentials, _RESOLVER, place.root).inode
-        text = found.read_at(0, _MOST) if found is not None and found.is_regular else b""
-    except LinuxError:
-        return frozenset()
     servers = set()
-    for line in text.decode(errors="replace").splitlines():
+    for line in read_file(thread, _RESOLVER, _MOST).decode(errors="replace").splitlines():
         match line.split():
             case ["nameserver", address, *_]:
                 try:

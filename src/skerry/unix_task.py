@@ -35,12 +35,11 @@ def main(channel: Channel, machine: Machine) -> None:
 
 
 def _run(link: KernelLink, machine: Machine) -> int:
-    fields, binds, mounts, publish, net, who, hostname, streams, terminal, processors, clock_page, continues = link.ask(
+    fields, binds, mounts, publish, net, who, streams, terminal, processors, clock_page, continues = link.ask(
         traps.TRAP_BOOT, link.events, link.drivers.interrupts
     )
     options = _options(fields, binds, mounts, publish, net)
     devices = GrantedDevices(link.drivers.open, options, Identity(*who), streams, terminal)
-    devices.hostname = hostname
     platform = TaskPlatform(link, machine, processors, clock_page)
     run_loop = RunLoop(platform)
     statuses: list[int] = []

@@ -278,7 +278,10 @@ class HostNode(Protocol):
 
 
 class LayerNode(HostNode, Protocol):
-    """An object in a directory of the host that keeps a writable layer: whatever mode, owner, kind and extended attributes it was given, it has."""
+    """An object in a directory of the host that keeps a writable layer.
+
+    Whatever mode, owner, kind and extended attributes it was given, it has.
+    """
 
     def is_whiteout(self) -> bool:
         """Whether it says that a name is gone."""

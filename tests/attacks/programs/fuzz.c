@@ -1,7 +1,8 @@
-/* fuzz SEED CALLS [PER_WORKER]: random system calls with hostile arguments, from worker processes of three threads each.
+/* fuzz SEED CALLS [PER_WORKER [EVERY]]: random system calls with hostile arguments, from worker processes of three threads each.
  *
  * A worker may die of what it does; the first process only starts workers, kills those that hang, and ends when CALLS calls were made.
- * Prints how many calls and workers it were. The same seed makes the same choices, as far as threads and time allow.
+ * Prints how many calls and workers it were, also after every EVERY calls. The same seed makes the same choices, as far as threads and
+ * time allow.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -250,6 +251,7 @@ int main(int count, char **arguments) {
   uint64_t seed = count > 1 ? strtoull(arguments[1], NULL, 0) : 1;
   long calls = count > 2 ? strtol(arguments[2], NULL, 0) : 10000;
   long each = count > 3 ? strtol(arguments[3], NULL, 0) : 300;
+  long every = count > 4 ? strtol(arguments[4], NULL, 0) : calls, said = 0;
   int workers = 0;
   struct utsname system;
   uname(&system);
@@ -285,6 +287,11 @@ int main(int count, char **arguments) {
       ;
     if (shared->calls == start)
       shared->calls++; /* a worker that cannot begin must not stop the count */
+    if (shared->calls - said >= every && shared->calls < calls) {
+      said = shared->calls;
+      printf("calls: %ld %d\n", said, workers);
+      fflush(stdout);
+    }
   }
   printf("calls: %ld %d\n", shared->calls, workers);
   return 0;
