@@ -16,6 +16,7 @@ from skerry.machine.native_task import Template
 
 MODULES = (
     "skerry.abi.machmsg",
+    "skerry.abi.registers",
     "skerry.lib.service",
     "skerry.lib.pager",
     "skerry.servers.default_pager",

@@ -20,7 +20,7 @@ PAGE = 4096
 class Calls:
     "Calls on a port, finished at once."
     def __init__(self, interface, task, port):
-        self.stub, self.port = client(interface, task, port), port
+        self.stub, self.interface, self.port = client(interface, task, port), interface, port
     def __getattr__(self, name):
         return lambda *arguments: finish(getattr(self.stub, name)(*arguments))
 def code(call, *arguments):
