@@ -18,7 +18,7 @@ RULER = """
 import struct
 from skerry.abi import registers as reg
 CODE, STACK, DATA, HOLE = 0x400000, 0x500000, 0x600000, 0x12345678000
-UD2, INT3, NOP, SPIN, SYSCALL = bytes.fromhex("0f0b"), bytes.fromhex("cc"), bytes.fromhex("90"), bytes.fromhex("ebfe"), bytes.fromhex("0f05")
+UD2, INT3, NOP, SPIN, SYSCALL = map(bytes.fromhex, ("0f0b", "cc", "90", "ebfe", "0f05"))
 LOAD, STORE = bytes.fromhex("488b07"), bytes.fromhex("488907")  # mov rax, [rdi]; mov [rdi], rax
 DIVIDE = bytes.fromhex("31c9f7f1")  # xor ecx, ecx; div ecx
 PUSH = bytes.fromhex("50")
@@ -174,7 +174,8 @@ assert what == (mach.EXC_BAD_ACCESS, mach.KERN_INVALID_ADDRESS, HOLE - 8)
 no_more(child)
 """,
     "a fault is handled by a handler in the program, which restores the registers by a call": """
-# Three pages of numbers (n mod 1024) are written where there is no memory, and summed up; the handler asks for a page (101) and returns (102).
+# Three pages of numbers (n mod 1024) are written where there is no memory, and summed up; the handler asks for a page (101), and
+# returns (102).
 FILL = bytes.fromhex(
     "bf00000010" "31c9" "89c8" "25ff030000" "89048f" "ffc1" "81f9000c0000" "75ec"  # mov [rdi+4*rcx], ecx & 1023, for ecx < 3072
     "31f6" "31c9" "03348f" "ffc1" "81f9000c0000" "75f3"  # add esi, [rdi+4*rcx], likewise
@@ -206,7 +207,8 @@ no_more(child)
 """,
     # Registers
     "vector registers are set and read": """
-OUT_AND_IN = bytes.fromhex("f30f7f1f" "b801000000" "0f05" "f30f6f2e" "b802000000" "0f05")  # movdqu [rdi], xmm3; call 1; movdqu xmm5, [rsi]; call 2
+# movdqu [rdi], xmm3; call 1; movdqu xmm5, [rsi]; call 2
+OUT_AND_IN = bytes.fromhex("f30f7f1f" "b801000000" "0f05" "f30f6f2e" "b802000000" "0f05")
 child, thread = program(OUT_AND_IN, RDI=DATA, RSI=DATA + 64)
 calls = redirect(child, 1, 2)
 state = bytearray(thread.thread_get_state(mach.X86_64_FLOAT_STATE))

@@ -61,6 +61,7 @@ class ManagedObject(PagedObject):
         self.ready = False
         self.may_cache = False
         self.copy_strategy = mach.MEMORY_OBJECT_COPY_NONE
+        self.original: tuple[ManagedObject, int] | None = None  # that its pager made it a copy of, and where in it the copy begins (pages)
         self._deferred: list[Request] = []  # until the pager is ready
         if pager is not None:
             pager.memory_object = self
@@ -152,10 +153,30 @@ class ManagedObject(PagedObject):
         """memory_object_copy: the pager makes the copy, and pages it. Bytes, whole pages. Raises RESOURCE_SHORTAGE."""
         port = Port()
         copy = ManagedObject(self.kernel, right.make_send(port))
+        copy.original = self, offset // PAGE
         new = Rights(RightKind.RECEIVE, [port])
         self._send(mach.ID_MEMORY_OBJECT_COPY, self._control(), *naturals(offset, size), new)
         copy.initialize()
         return copy
+
+    def supply_unavailable(self, at: int) -> None:
+        """Its pager does not have the page: it is what the original of a copy holds, while that is mapped, and else zeros."""
+        if self.original is None or self.original[0].closed:
+            self.supply_zeros(at, at)
+            return
+        source, there = self.original[0], self.original[1] + at
+        if source.is_in(there, there, mach.VM_PROT_READ):
+            self.supply(at, source.contents(there, there))
+        elif source.failure is not None:
+            self.fail_waits(at, at, source.failure)
+        else:
+            source.demand(there, there, mach.VM_PROT_READ, there + 1, lambda code: self._original_came(at, code))
+
+    def _original_came(self, at: int, code: int) -> None:
+        if code != mach.KERN_SUCCESS:
+            self.fail_waits(at, at, code)
+        elif not self.closed and at not in self.pages:
+            self.supply_unavailable(at)
 
     # The end
     def unused(self) -> None:
@@ -332,12 +353,12 @@ def memory_object_data_provided(target: ManagedObject, offset: int, data: Any, l
 
 
 def memory_object_data_unavailable(target: ManagedObject, offset: int, size: int) -> None:
-    """The pages that were asked for there hold zeros. Raises INVALID_ARGUMENT, TERMINATED."""
+    """The pages that were asked for there hold zeros, or what the original of a copy holds. Raises INVALID_ARGUMENT, TERMINATED."""
     _require_pager(target)
     first, last = _range(offset, size)
     for at in target._known(target.asked, first, last):
         if at not in target.pages:
-            target.supply_zeros(at, at)
+            target.supply_unavailable(at)
 
 
 def memory_object_data_error(target: ManagedObject, offset: int, size: int, _reason: int) -> None:
