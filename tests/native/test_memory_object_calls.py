@@ -102,7 +102,9 @@ first, count, access = memory.asked()
 assert first == 3 and count >= 1 and access & R and call.waits
 memory.supply(3)
 assert call.result == fill(3)[:8] and memory.quiet
-second = memory.map()
+second = memory.map(offset=0)
+third = memory.map(4, offset=2)
+assert me.vm_region(second)[6:] == (memory.name, 0) and me.vm_region(third)[6:] == (memory.name, 2 * PAGE)
 assert memory.quiet and bytes(channel.memory(second + 3 * PAGE, 8)) == fill(3)[:8]  # one object, one init
 assert code(memory.control.memory_object_ready, 0, 4) == mach.KERN_INVALID_ARGUMENT
 """,

@@ -76,9 +76,10 @@ def _thread_create(task: Task) -> HeldOrNone:
     return as_send(right.make_send(tasks.thread_create(task).port))
 
 
-def _region(task: Task, address: int) -> tuple[int, ...]:
+def _region(task: Task, address: int) -> tuple[Any, ...]:
     r = vm.vm_region(task.map, address)
-    return r.address, r.size, r.protection, r.max_protection, r.inheritance, int(r.shared), r.offset
+    name = as_send(None if r.object is None else right.make_send(r.object.name))
+    return r.address, r.size, r.protection, r.max_protection, r.inheritance, int(r.shared), name, r.offset
 
 
 bind("task_create", _task_create)

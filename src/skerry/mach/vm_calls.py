@@ -36,6 +36,7 @@ class RegionInfo:
     max_protection: int
     inheritance: int
     shared: bool
+    object: ManagedObject | None  # the memory object, if a pager manages it
     offset: int
 
 
@@ -189,6 +190,7 @@ def vm_region(vm: VmMap, address: int) -> RegionInfo:
                 region.maximum,
                 region.inheritance,
                 region.shared and not movable.is_own(region),
+                region.pages if isinstance(region.pages, ManagedObject) else None,
                 region.offset,
             )
     raise KernError(KernReturn.NO_SPACE)
