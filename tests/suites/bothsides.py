@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "TERM": "dumb",
 }
 PR_SET_CHILD_SUBREAPER = 36
+PF_EXITING = 4  # of a task's flags, in linux/sched.h
+FLAGS = 5  # where those are in /proc/PID/stat, behind the state
 EPOCH = 0.1  # seconds between two looks at a run
 
 
@@ -144,23 +146,29 @@ def _children() -> Iterator[int]:
 
 
 def _clear(before: set[int]) -> Iterator[str]:
-    """Kill and reap the children that are new; the names of those that lived."""
+    """Kill and reap the children that are new; the names of those that lived and were not to die already.
+
+    Whichever ends first is reaped first: the first process of a namespace ends only when the others there have been reaped.
+    """
     while new := set(_children()) - before:
         for pid in new:
-            try:
-                name, state = _name_and_state(pid)
-                if state != "Z":
-                    yield name
-                    os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError, FileNotFoundError):
-                continue
+            if not _is_dying(pid):
+                yield Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.ExitStack() as opened:
+            ends = {os.pidfd_open(pid): pid for pid in new}
+            for end in ends:
+                opened.callback(os.close, end)
+            for end in select.select(list(ends), [], [])[0]:
+                os.waitpid(ends[end], 0)
 
 
-def _name_and_state(pid: int) -> tuple[str, str]:
-    text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    end = text.rindex(")")
-    return text[text.index("(") + 1 : end], text[end + 2]
+def _is_dying(pid: int) -> bool:
+    """Whether a child is a zombie, on its way there, or has only to be told of its SIGKILL (as by PR_SET_PDEATHSIG)."""
+    state, *numbers = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines())
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    return state == "Z" or bool(int(numbers[FLAGS]) & PF_EXITING) or bool(pending & 1 << signal.SIGKILL - 1)
 
 
 def exceptions(file: Path) -> dict[str, str]:
