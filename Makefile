@@ -11,7 +11,7 @@ help:
 	@echo 'make demo      boot a system, do real work on it, and compare with this host'
 	@echo 'make test      all tests, as CI runs them'
 	@echo 'make check     format, lint, types and the quick tests'
-	@echo 'make bench     measure beside native, PRoot and gVisor (BENCH=--quick for a first look)'
+	@echo 'make bench     measure beside native, PRoot and gVisor (BENCH=--quick for a first look, --apps for redis, nginx and more)'
 	@echo 'make suites    compare the results of Python'\''s regression tests natively and inside (SUITES=test_os for some)'
 	@echo 'make clean     remove what was built'
 

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.measure import Results
-from bench.rows import Row
+from bench.rows import Line
 from bench.systems import System
 
 # Härtig et al., The Performance of µ-Kernel-Based Systems, SOSP 1997, table 2: getpid on a 133 MHz Pentium, µs.
@@ -61,7 +62,7 @@ def commit() -> str:
     return name + ("+" if changed.strip() else "")
 
 
-def as_json(rows: list[Row], systems: list[System], pins: list[bool], results: Results, idle: dict[str, float | None]) -> str:
+def as_json(rows: Sequence[Line], systems: list[System], pins: list[bool], results: Results, idle: dict[str, float | None]) -> str:
     """Everything, with the values themselves."""
     lines = []
     for row in rows:
@@ -93,7 +94,7 @@ def as_json(rows: list[Row], systems: list[System], pins: list[bool], results: R
     return json.dumps(document, indent=1) + "\n"
 
 
-def table(rows: list[Row], systems: list[System], pin: bool, results: Results) -> Table:
+def table(rows: Sequence[Line], systems: list[System], pin: bool, results: Results) -> Table:
     """A row a line: native's time, then each system's time and its ratio to native."""
     shown = Table(title="everything on one CPU (taskset -c 0)" if pin else "all CPUs", title_justify="left")
     shown.add_column("row")
@@ -131,7 +132,7 @@ def paper(systems: list[System], pins: list[bool], results: Results) -> Table:
     return shown
 
 
-def bars(rows: list[Row], systems: list[System], pin: bool, results: Results) -> Text:
+def bars(rows: Sequence[Line], systems: list[System], pin: bool, results: Results) -> Text:
     """Ratios to native, drawn on a logarithmic scale: one column is the same factor everywhere."""
     drawn = Text()
     ratios = {
@@ -159,7 +160,7 @@ def bars(rows: list[Row], systems: list[System], pin: bool, results: Results) ->
 
 
 def show(
-    console: Console, rows: list[Row], systems: list[System], pins: list[bool], results: Results, idle: dict[str, float | None]
+    console: Console, rows: Sequence[Line], systems: list[System], pins: list[bool], results: Results, idle: dict[str, float | None]
 ) -> None:
     """The tables and the bars."""
     for pin in pins:

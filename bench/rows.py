@@ -9,15 +9,21 @@ WORD = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
+class Line:
+    """One line of the table."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Line):
+    """One that ``rows.c`` runs.
 
     ``argv`` is empty for a micro row, which ``rows.c`` knows by name; else the command whose time from fork to wait is one value.
     ``milliseconds`` is a micro row's time in all, ``count`` a macro row's runs in one start of a system.
     """
 
-    name: str
-    title: str
     argv: tuple[str, ...] = ()
     milliseconds: int = 60
     count: int = 3

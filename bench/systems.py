@@ -7,7 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SKERRY = Path(__file__).resolve().parent.parent / ".venv" / "bin" / "skerry"
+ROOT = Path(__file__).resolve().parent.parent
+SKERRY = ROOT / ".venv" / "bin" / "skerry"
 PINNED = ("taskset", "-c", "0")
 PROBE_SECONDS = 30
 
@@ -39,8 +40,8 @@ class System:
 
 
 def systems(configs: list[str]) -> list[System]:
-    """Native first: everything else is a ratio to it."""
-    ours = [System(f"skerry {config}", (str(SKERRY), "run", "--config", config, "--")) for config in configs]
+    """Native first: everything else is a ratio to it. All see this tree, be it in /tmp."""
+    ours = [System(f"skerry {config}", (str(SKERRY), "run", "--config", config, "--bind", str(ROOT), "--")) for config in configs]
     return [System("native", ()), System("proot", ("proot",)), gvisor(), *ours]
 
 

@@ -3,8 +3,9 @@
     .venv/bin/python tests/suites/apps/apps.py [--config C] [--verbose] [NAME ...]
 
 Each script in ``scripts`` is a bash script; its line ``# Needs:`` names commands without which it is skipped, ``# Source:`` a Debian source
-package whose configured tree is its argument. Lines that begin with @ are figures (``timing.bash``): they are not compared, but shown, and
-``python -m bench --apps`` makes its rows of them. The status is 1 if the output of one differs, or if Skerry itself breaks.
+package whose configured tree is its argument, ``# Figure:`` the name and the title of a figure. Lines that begin with @ are the figures
+(``timing.bash``): they are not compared, but shown, and ``python -m bench --apps`` makes its rows of them. The status is 1 if the output of
+one differs, or if Skerry itself breaks.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ def declared(script: Path, what: str) -> list[str]:
     """The words behind ``# WHAT:`` in a script."""
     lines = [line for line in script.read_text().splitlines() if line.startswith(f"# {what}:")]
     return [word for line in lines for word in line.split()[2:]]
+
+
+def titles(script: Path) -> dict[str, str]:
+    """The figures that a script gives, and how they are called."""
+    lines = [line.split(maxsplit=3) for line in script.read_text().splitlines() if line.startswith("# Figure:")]
+    return {name: title for _, _, name, title in lines}
 
 
 def missing(script: Path) -> list[str]:

@@ -1,5 +1,6 @@
 # Needs: gcc make cp
 # Source: gawk
+# Figure: make-j2 make -j2 of gawk, 75,000 lines of C
 . "$(dirname "$0")/../timing.bash"
 cp -a "$1/." .
 figure make-j2 1 make -j2 > log 2>&1; echo "make $?"; grep ^@ log; grep -ciE 'warning: (clock skew|.*modification time)' log

@@ -1,4 +1,7 @@
 # Needs: git
+# Figure: git-add git add of 5,000 files
+# Figure: git-status git status, 5,000 files
+# Figure: git-status-changed git status, some of them changed
 . "$(dirname "$0")/../timing.bash"
 export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_DATE='2020-01-01T00:00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00:00Z'
 git init -q -b main tree; cd tree || exit; git config user.name me; git config user.email me@here; git config gc.auto 0

@@ -1,4 +1,5 @@
 # Needs: nginx wrk curl
+# Figure: nginx nginx with wrk, 20 connections (a request)
 . "$(dirname "$0")/../timing.bash"
 seconds=${1:-2}
 PATH=$PATH:/usr/sbin

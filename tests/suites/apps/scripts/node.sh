@@ -1,4 +1,7 @@
 # Needs: node npm
+# Figure: node-e node -e
+# Figure: npm-version npm --version
+# Figure: node-http node's http, 10 connections (a request)
 . "$(dirname "$0")/../timing.bash"
 figure node-e 1 node -e 'console.log([1, 2, 3].map(n => n * n).join())'
 figure npm-version 1 npm --version

@@ -1,4 +1,8 @@
 # Needs: psql pg_lsclusters
+# Figure: postgres-initdb initdb of PostgreSQL
+# Figure: postgres-start start of PostgreSQL
+# Figure: pgbench pgbench, 4 clients (a transaction)
+# Figure: pgbench-select pgbench -S, 4 clients (a transaction)
 . "$(dirname "$0")/../timing.bash"
 seconds=${1:-10}
 PATH=$(echo /usr/lib/postgresql/*/bin):$PATH

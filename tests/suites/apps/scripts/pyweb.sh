@@ -1,4 +1,5 @@
 # Needs: python3
+# Figure: python-web Python's web server, 1,000 requests (one)
 . "$(dirname "$0")/../timing.bash"
 cat > web.py <<'P'
 import http.client, http.server, socket, sys, threading, time

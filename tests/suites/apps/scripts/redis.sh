@@ -1,4 +1,6 @@
 # Needs: redis-server redis-cli redis-benchmark
+# Figure: redis-set redis-benchmark SET, 50 clients (a request)
+# Figure: redis-get redis-benchmark GET, 50 clients (a request)
 . "$(dirname "$0")/../timing.bash"
 requests=${1:-10000}
 redis-server --port 7391 --bind 127.0.0.1 --save '' --daemonize yes --dir "$PWD" --logfile "$PWD/log" > /dev/null

@@ -1,4 +1,7 @@
 # Needs: ssh-keygen sshd ssh
+# Figure: ssh-keygen ssh-keygen of an ed25519 key
+# Figure: ssh-session a session of ssh with a command
+# Figure: ssh-copy 100,000 lines through ssh
 . "$(dirname "$0")/../timing.bash"
 umask 077
 for kind in 'rsa -b 2048' 'ecdsa -b 256' 'ecdsa -b 384' 'ecdsa -b 521' ed25519; do
