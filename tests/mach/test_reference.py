@@ -9,7 +9,8 @@ import pytest
 
 from skerry.abi import kernel_calls, mach, memory_object
 from skerry.abi.routine import routines
-from skerry.mach.interfaces import CHAPTERS, INTERFACES, NOTIFICATIONS, Form, Interface
+from skerry.mach.calls import TABLE
+from skerry.mach.interfaces import CHAPTERS, EXTRAS, INTERFACES, NOTIFICATIONS, Form, Interface
 
 CALLS = Path(__file__).parents[2] / "docs" / "reference" / "mach" / "calls"
 DECLARED = {
@@ -27,12 +28,12 @@ def entries(chapter: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", [*CHAPTERS, "gnu"])
 def test_each_call_has_one_entry(chapter: str) -> None:
-    assert sorted(entries(chapter)) == sorted(row.name for row in INTERFACES if row.chapter == chapter)
+    assert sorted(entries(chapter)) == sorted(row.name for row in (*INTERFACES, *EXTRAS) if row.chapter == chapter)
 
 
-@pytest.mark.parametrize("row", INTERFACES, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [*INTERFACES, *EXTRAS], ids=lambda row: row.name)
 def test_entry_says_what_the_table_says(row: Interface) -> None:
     entry = entries(row.chapter)[row.name]
     heading = entry.strip().splitlines()[0]
@@ -57,3 +58,7 @@ def test_notifications_are_listed() -> None:
 
 def test_there_are_140() -> None:
     assert len(INTERFACES) == len({row.name for row in INTERFACES}) == 140
+
+
+def test_every_call_of_the_table_is_listed() -> None:
+    assert {call.name for call in TABLE} <= {row.name for row in (*INTERFACES, *EXTRAS)}

@@ -23,14 +23,14 @@ R, W, RW, NO_CHANGE = 1, 2, 3, mach.VM_PROT_NO_CHANGE
 RETURN_NONE, RETURN_DIRTY, RETURN_ALL = 0, 1, 2
 NONE_, CALL_, DELAY, TEMPORARY = 0, 1, 2, 3
 UPCALLS = {row.id: row for of in (MemoryObjectPort, MemoryReplyPort, DefaultPagerPort) for row in routines(of)}
-TASK_CALLS = {row.name: row for row in routines(TaskPort)}
+CALLS = {row.name: row for of in (TaskPort, HostPrivPort) for row in routines(of)}
 seen = set()
 def fill(at, count=1, mark=b"page"):
     return b"".join((b"%s %07d" % (mark, page) * 342)[:PAGE].ljust(PAGE, b".") for page in range(at, at + count))
 class Pending:
-    "A call on a task that is under way."
+    "A call that is under way."
     def __init__(self, target, name, *arguments):
-        self.row, self.reply = TASK_CALLS[name], task.reply_port()
+        self.row, self.reply = CALLS[name], task.reply_port()
         message = request(self.row, target, arguments)
         task.send(UserMessage(message.id, target, self.reply, COPY, ONCE, message.items, message.body))
     @property
@@ -317,6 +317,18 @@ for strategy in (NONE_, DELAY, TEMPORARY):
     assert memory.read(0, 6) == b"second" and memory.quiet
     me.vm_deallocate(copy, 4 * PAGE)
     me.vm_deallocate(memory.at, 4 * PAGE)
+""",
+    "wiring waits for the pager": """
+memory = Object()
+call = Pending(PRIV, "vm_wire", task.self_port, memory.at, 4 * PAGE, RW)
+first, count, access = memory.asked()
+assert first == 0 and count >= 4 and access & W and call.waits
+memory.supply(0, count)
+assert call.result is None and memory.quiet and bytes(channel.memory(memory.at + 3 * PAGE, 8)) == fill(3)[:8]
+call = Pending(PRIV, "vm_wire", task.self_port, memory.at + 12 * PAGE, PAGE, R)
+memory.asked()
+memory.control.memory_object_data_error(12 * PAGE, 4 * PAGE, 5)
+assert call.result == mach.KERN_MEMORY_ERROR
 """,
     "an object that may be cached stays": """
 memory = Object(may_cache=1)

@@ -5,7 +5,7 @@ raises CallError with a kern_return_t in the client; what it means and every err
 
 An array of 64-bit words (Naturals) is a structure of natural_t: machine words are 64 bits wide here.
 
-Source: Mach 3 Kernel Interfaces; ids: mach.defs, mach_host.defs, mach_port.defs, device.defs.
+Source: Mach 3 Kernel Interfaces; ids: mach.defs, mach_host.defs, mach_port.defs, device.defs, and gnumach.defs of GNU Mach.
 """
 
 from __future__ import annotations
@@ -136,6 +136,18 @@ class TaskPort(Protocol):
         max_protection: Int,
         inheritance: Int,
     ) -> Natural: ...
+
+    @routine(mach.ID_VM_GET_SIZE_LIMIT)
+    async def vm_get_size_limit(self) -> tuple[Natural, Natural]: ...
+
+    @routine(mach.ID_GSYNC_WAIT)
+    async def gsync_wait(self, address: Natural, value: Name, value2: Name, milliseconds: Natural, flags: Int) -> None: ...
+
+    @routine(mach.ID_GSYNC_WAKE)
+    async def gsync_wake(self, address: Natural, value: Name, flags: Int) -> None: ...
+
+    @routine(mach.ID_GSYNC_REQUEUE)
+    async def gsync_requeue(self, source: Natural, target: Natural, wake_one: Int, flags: Int) -> None: ...
 
     # Names of rights
     @routine(mach.ID_MACH_PORT_NAMES)
@@ -269,6 +281,15 @@ class HostPort(Protocol):
     @routine(2638)
     async def host_info(self, flavor: Int) -> Naturals: ...
 
+    @routine(2643)
+    async def host_get_time64(self) -> Naturals: ...
+
+    @routine(2647)
+    async def host_get_uptime64(self) -> Naturals: ...
+
+    @routine(mach.ID_VM_SET_SIZE_LIMIT)
+    async def vm_set_size_limit(self, task: CopySend, current: Natural, maximum: Natural) -> None: ...
+
 
 class HostPrivPort(Protocol):
     """Calls on the host's privileged port."""
@@ -296,6 +317,9 @@ class HostPrivPort(Protocol):
 
     @routine(2642)
     async def host_get_boot_info(self) -> Data: ...
+
+    @routine(mach.ID_VM_WIRE_ALL)
+    async def vm_wire_all(self, task: CopySend, flags: Int) -> None: ...
 
     @routine(mach.ID_VM_SET_DEFAULT_MEMORY_MANAGER)
     async def vm_set_default_memory_manager(self, manager: CopySend) -> AnyRight: ...

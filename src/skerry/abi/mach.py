@@ -181,6 +181,18 @@ VM_INHERIT_SHARE: Final = 0
 VM_INHERIT_COPY: Final = 1
 VM_INHERIT_NONE: Final = 2
 
+VM_WIRE_NONE: Final = 0
+VM_WIRE_CURRENT: Final = 1
+VM_WIRE_FUTURE: Final = 2
+NO_SIZE_LIMIT: Final = (1 << 64) - 1
+
+# Waits at words of memory (GNU Mach)
+GSYNC_SHARED: Final = 1  # the word is known by its memory object, not by its address
+GSYNC_QUAD: Final = 2  # two words are compared
+GSYNC_TIMED: Final = 4
+GSYNC_BROADCAST: Final = 8  # all who wait
+GSYNC_MUTATE: Final = 16  # the word is set before
+
 # Memory objects
 VM_PROT_NO_CHANGE: Final = 8  # a lock value: leave the lock as it is
 MEMORY_OBJECT_COPY_NONE: Final = 0
@@ -345,6 +357,13 @@ ID_MACH_PORT_INSERT_RIGHT: Final = 3215
 ID_MACH_PORT_EXTRACT_RIGHT: Final = 3216
 ID_MACH_PORT_GET_RECEIVE_STATUS: Final = 3217
 ID_MACH_PORT_SET_SEQNO: Final = 3218
+
+ID_GSYNC_WAIT: Final = 4204  # gnumach.defs of GNU Mach
+ID_GSYNC_WAKE: Final = 4205
+ID_GSYNC_REQUEUE: Final = 4206
+ID_VM_WIRE_ALL: Final = 4207
+ID_VM_SET_SIZE_LIMIT: Final = 4215
+ID_VM_GET_SIZE_LIMIT: Final = 4216
 
 ID_MACH_SAMPLE_TASK: Final = 2910  # these two are our own: no definition of theirs has been found
 ID_MACH_SAMPLE_THREAD: Final = 2911

@@ -38,7 +38,7 @@ def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, patter
     skerry calls 56                  call number 56
     skerry calls --level partial     and what they lack
     skerry calls --counts
-    skerry calls --mach              the 140 calls of Mach 3 Kernel Interfaces
+    skerry calls --mach              the 140 calls of Mach 3 Kernel Interfaces, and some of GNU Mach
     skerry calls --mach --header     structures and numbers for native code in C
     """
     if header and not mach:
@@ -58,7 +58,7 @@ def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, patter
 
 def _mach(level: tuple[str, ...], counts: bool, header: bool, pattern: tuple[str, ...]) -> None:
     from skerry.abi import cheader, kernel_calls, memory_object
-    from skerry.mach.interfaces import INTERFACES
+    from skerry.mach.interfaces import EXTRAS, INTERFACES
 
     if header:
         ports = [value for value in vars(kernel_calls).values() if getattr(value, "_is_protocol", False) and value is not Protocol]
@@ -66,7 +66,7 @@ def _mach(level: tuple[str, ...], counts: bool, header: bool, pattern: tuple[str
         return
     chosen = [
         row
-        for row in INTERFACES
+        for row in (*INTERFACES, *EXTRAS)
         if (not level or row.support in level)
         and (not pattern or any(int(p) == row.id if p.lstrip("-").isdecimal() else p in row.name for p in pattern))
     ]
@@ -78,7 +78,7 @@ def _mach(level: tuple[str, ...], counts: bool, header: bool, pattern: tuple[str
             click.echo(f"{chapter}:")
             rows = [row for row in chosen if row.chapter == chapter]
             _print([(str(row.id) if row.id else "-", row.name, f"{row.form.value:<7}  {row.support}", row.note) for row in rows])
-    _print_counts([row.support for row in chosen])
+    _print_counts([row.support for row in chosen if row in INTERFACES] or [row.support for row in chosen])
 
 
 def _print(rows: list[tuple[str, str, str, str]]) -> None:

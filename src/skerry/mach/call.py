@@ -93,9 +93,10 @@ class Rows:
 class Later:
     """The result of a call that waits. ``then`` is told once, by ``finish``, what it came to."""
 
-    __slots__ = ("_call", "_outcome", "_then")
+    __slots__ = ("_call", "_outcome", "_then", "reply")
 
     def __init__(self) -> None:
+        self.reply: Port | None = None  # where the answer will go, if by message
         self._then: Callable[[int, tuple[Any, ...]], None] | None = None
         self._call: Call | None = None
         self._outcome: tuple[int, tuple[Any, ...]] | None = None  # until somebody waits for it
@@ -143,6 +144,7 @@ def _again(call: Call, target: Any, arguments: tuple[Any, ...], later: Later, co
         return
     code, values = perform(call, target, arguments)
     if values and isinstance(values[0], Later):
+        values[0].reply = later.reply
         values[0].wait(call, lambda code, values: later.finish(code, *values))
     else:
         later.finish(code, *values)

@@ -45,6 +45,23 @@ HOST.bind("host_kernel_version", lambda _target: hosts.VERSION)
 HOST.bind("host_processor_sets", lambda target: [right.make_send(each.name_port) for each in target.host.sets])
 HOST.bind("host_get_time", lambda target: hosts.host_get_time(target.host))
 HOST.bind("host_info", lambda target, flavor: hosts.host_info(target.host, flavor))
+HOST.bind("host_get_time64", lambda target: list(divmod(target.host.time(), hosts.SECOND)))
+HOST.bind("host_get_uptime64", lambda target: list(divmod(target.host.uptime(), hosts.SECOND)))
+
+
+def _set_size_limit(target: AnyHost, held: HeldOrNone, current: int, maximum: int) -> None:
+    task: Task = object_of(held, Task, KernReturn.INVALID_TASK)
+    vm.vm_set_size_limit(task.map, current, maximum, isinstance(target, HostPriv))
+    assert held is not None
+    release(held)
+
+
+HOST.bind(
+    "vm_set_size_limit",
+    _set_size_limit,
+    PARTIAL,
+    "a Unix server's mappings of its programs are not counted: skerry run --memory limits those",
+)
 
 
 def _set_priv(_target: HostPriv, held: HeldOrNone) -> HeldOrNone:
@@ -65,6 +82,13 @@ def _wire(_target: HostPriv, held: HeldOrNone, address: int, size: int, access: 
     release(held)
 
 
+def _wire_all(_target: HostPriv, held: HeldOrNone, flags: int) -> None:
+    task: Task = object_of(held, Task, KernReturn.INVALID_TASK)
+    vm.vm_wire_all(task.map, flags)
+    assert held is not None
+    release(held)
+
+
 def _thread_wire(_target: HostPriv, held: HeldOrNone, wired: int) -> None:
     thread: Thread = object_of(held, Thread)
     thread.wired = bool(wired)
@@ -80,6 +104,9 @@ PRIVILEGED.bind(
     "host_reboot", lambda t, _options: hosts.host_reboot(t.host), PARTIAL, "the system ends; what started it may start it again"
 )
 PRIVILEGED.bind("vm_wire", _wire, PARTIAL, "the pages are brought in; the host may page them out again")
+PRIVILEGED.bind(
+    "vm_wire_all", _wire_all, PARTIAL, "the pages are brought in; the host may page them out again, and new mappings are not wired"
+)
 PRIVILEGED.bind("thread_wire", _thread_wire, PARTIAL, "kept: no thread here waits for the kernel's memory")
 PRIVILEGED.bind("host_get_boot_info", lambda target: target.host.boot_info)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi.kernel_calls import TaskPort
-from skerry.mach import calls_memory, calls_port, right, scheduling
+from skerry.mach import calls_memory, calls_port, gsync, right, scheduling
 from skerry.mach import host as hosts
 from skerry.mach import processor_set as sets
 from skerry.mach import task as tasks
@@ -112,4 +112,8 @@ bind("vm_region", _region)
 bind("vm_statistics", lambda _task: hosts.vm_statistics())
 bind("vm_machine_attribute", _machine_attribute, NONE, "KERN_INVALID_ARGUMENT, as on every i386: there are no such attributes")
 bind("vm_map", calls_memory.map_object)
+bind("vm_get_size_limit", lambda task: (task.map.size_limit, task.map.size_maximum))
+bind("gsync_wait", gsync.gsync_wait)
+bind("gsync_wake", gsync.gsync_wake)
+bind("gsync_requeue", gsync.gsync_requeue)
 calls_port.bind_to(ROWS)

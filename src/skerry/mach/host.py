@@ -49,6 +49,7 @@ class Host:
         self.devices = DeviceMaster(kernel)
         self.boot_info = b""  # what the system was started with, as text
         self._offset = 0  # ns
+        self._started = kernel.processor.clock()
         self._adjustment = 0  # ns, not yet worked in
         self._adjusted_at = 0
 
@@ -61,6 +62,10 @@ class Host:
         """This system's time, ns since 1970."""
         self._work_in_adjustment()
         return machine_host.realtime() + self._offset
+
+    def uptime(self) -> int:
+        """ns since this system began."""
+        return self.kernel.processor.clock() - self._started
 
     def _work_in_adjustment(self) -> None:
         now = self.kernel.processor.clock()

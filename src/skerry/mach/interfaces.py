@@ -1,7 +1,8 @@
 """The 140 interfaces of the manual by name, chapter by chapter: what `skerry calls --mach` prints and the reference is checked against.
 
 Requests are rows of ``calls.TABLE``; the traps, the messages of the kernel to others (upcalls) and what a library makes of a trap stand
-here. The six do_mach_notify_* of chapter 3, which are what a server makes of notifications, are listed and not counted.
+here. The six do_mach_notify_* of chapter 3, which are what a server makes of notifications, are listed and not counted. ``EXTRAS`` are
+calls of GNU Mach.
 
 Source: Mach 3 Kernel Interfaces (Loepere, 1992), chapters 2 to 10.
 """
@@ -68,6 +69,9 @@ CHAPTERS: Final = {
 }
 """Chapter: names of its interfaces."""
 
+GNU: Final = "gsync_requeue gsync_wait gsync_wake host_get_time64 host_get_uptime64 vm_get_size_limit vm_set_size_limit vm_wire_all"
+"""Calls of GNU Mach, beside the 140."""
+
 NATIVE: Final = "native tasks; a program's traps go where task_set_emulation says"
 HINT: Final = "what is ready in the kernel goes first; who has the processor next is the host's choice, whatever the hint"
 _OTHERS: Final = (
@@ -125,3 +129,6 @@ def _interfaces() -> tuple[Interface, ...]:
 
 
 INTERFACES: Final = _interfaces()
+EXTRAS: Final = tuple(
+    Interface("gnu", name, Form.REQUEST, BY_NAME[name].id, BY_NAME[name].support, BY_NAME[name].note) for name in GNU.split()
+)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry.mach import right
 from skerry.mach.errors import KernError, KernReturn
@@ -10,6 +11,7 @@ from skerry.mach.pageout import Resident
 from skerry.mach.port import Port
 
 if TYPE_CHECKING:
+    from skerry.mach.gsync import GsyncWait
     from skerry.mach.memory_object import ManagedObject
 
 PAGER_LIMIT: Final = 10_000  # ms that a pager may take for a request
@@ -24,6 +26,7 @@ class MemoryHost:
         self.resident = Resident()
         self.default_manager: Port | None = None  # a send right
         self._cached: dict[ManagedObject, None] = {}
+        self.word_waits: dict[Any, deque[GsyncWait]] = {}  # who waits at words of memory, by word (``gsync``)
 
     def cache(self, memory_object: ManagedObject) -> None:
         """Keep an object that nobody has mapped; the one that has been kept longest may have to go."""

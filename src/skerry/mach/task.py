@@ -26,6 +26,7 @@ from skerry.machine import AddressSpace, Context, HostEvent
 from skerry.machine import host as machine_host
 
 if TYPE_CHECKING:
+    from skerry.mach.gsync import GsyncWait
     from skerry.mach.kernel import Kernel
     from skerry.mach.processor_set import ProcessorSet
 
@@ -39,6 +40,7 @@ class Task:
 
     priority = mach.PRIORITY_USER  # of new threads
     processor_set: ProcessorSet | None = None  # None: the default set
+    word_waits: dict[GsyncWait, None] | None = None  # who waits at words of its memory (``gsync``)
 
     def __init__(self, kernel: Kernel, space: AddressSpace, vm: VmMap, emulation: Emulation) -> None:
         self.kernel = kernel
@@ -91,6 +93,8 @@ class Task:
             thread.context.owner = None
             thread.release_rights()
         self.threads = []
+        for wait in list(self.word_waits or ()):
+            wait.fail(KernReturn.TERMINATED)
         held = [(RightKind.SEND, port) for port in (*self.special_ports.values(), *self.registered)]
         held += self.emulation.release()
         if self._port is not None:
@@ -122,6 +126,7 @@ def task_create(parent: Task, inherit_memory: bool = True) -> tuple[Task, Thread
             child.special_ports[which] = right.copy_send(port)
     child.registered = [right.copy_send(port) for port in parent.registered]
     child.priority, child.processor_set = parent.priority, parent.processor_set
+    vm.size_limit, vm.size_maximum = parent.map.size_limit, parent.map.size_maximum
     return child, Thread(child, context)
 
 

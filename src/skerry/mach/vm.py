@@ -125,6 +125,8 @@ class VmMap:
     """The regions of one address space."""
 
     moves = False  # whether what is allocated can be moved to other tasks (``movable``)
+    size_limit = mach.NO_SIZE_LIMIT  # bytes that may be mapped, without what nobody may ever access
+    size_maximum = mach.NO_SIZE_LIMIT  # bytes that ``size_limit`` may be set to without privilege
 
     def __init__(self, space: AddressSpace, lowest: int = LOWEST) -> None:
         """``lowest``: no region is placed below."""
@@ -275,10 +277,17 @@ class VmMap:
             raise KernError(KernReturn.INVALID_ADDRESS)
         return page_down(address), page_up(address + size)
 
+    @property
+    def size(self) -> int:
+        """Bytes that are mapped, without what nobody may ever access (whose maximum is VM_PROT_NONE)."""
+        return sum(region.end - region.start for region in self.regions if region.maximum)
+
     # Changes
     def enter(self, region: Region) -> None:
-        """Map a region where nothing is. Raises RESOURCE_SHORTAGE."""
+        """Map a region where nothing is. Raises RESOURCE_SHORTAGE, NO_SPACE (beyond ``size_limit``)."""
         size = region.end - region.start
+        if self.size_limit != mach.NO_SIZE_LIMIT and region.maximum and self.size + size > self.size_limit:
+            raise KernError(KernReturn.NO_SPACE)
         self._work_in()
         start, end, protection, shared = region.start, region.end, region.protection, region.shared
         if region.pages is not None:

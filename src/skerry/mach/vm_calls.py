@@ -199,15 +199,42 @@ def vm_region(vm: VmMap, address: int) -> RegionInfo:
 def vm_wire(vm: VmMap, address: int, size: int, access: int) -> None:
     """Bring the pages in, so that accesses do not fault; VM_PROT_NONE: they may go out again.
 
-    The host may page them out all the same. Raises INVALID_ADDRESS (a hole), PROTECTION_FAILURE (above the protection), MEMORY_ERROR.
+    The host may page them out all the same. Raises INVALID_ADDRESS (a hole), PROTECTION_FAILURE (above the protection), MEMORY_ERROR, and
+    Absent (see ``VmMap.bring_in``).
     """
     if size == 0:
         return
     start, end = vm.whole_pages(address, size)
     if any(access & ~region.protection for region in vm.covering(start, end)):
         raise KernError(KernReturn.PROTECTION_FAILURE)
+    if access:
+        vm.bring_in(start, end - start, access)
     try:
         for at in range(start, end, CHUNK) if access & mach.VM_PROT_READ else ():
             vm.space.read(at, min(CHUNK, end - at))
     except Fault as fault:
         raise KernError(KernReturn.MEMORY_ERROR) from fault
+
+
+def vm_wire_all(vm: VmMap, flags: int) -> None:
+    """vm_wire of all that is mapped (VM_WIRE_CURRENT), each region as it may be accessed. New mappings (VM_WIRE_FUTURE) are not wired.
+
+    Raises INVALID_ARGUMENT (no such flag), MEMORY_ERROR, and Absent.
+    """
+    if flags & ~(mach.VM_WIRE_CURRENT | mach.VM_WIRE_FUTURE):
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    if flags & mach.VM_WIRE_CURRENT:
+        for region in list(vm.regions):
+            vm_wire(vm, region.start, region.end - region.start, region.protection)
+
+
+def vm_set_size_limit(vm: VmMap, current: int, maximum: int, privileged: bool) -> None:
+    """Limit the bytes that may be mapped to ``current``, and without privilege to ``maximum`` for ever. What is mapped stays.
+
+    Raises INVALID_ARGUMENT (``current`` above ``maximum``), NO_ACCESS (``maximum`` raised by who is not ``privileged``).
+    """
+    if current > maximum:
+        raise KernError(KernReturn.INVALID_ARGUMENT)
+    if maximum > vm.size_maximum and not privileged:
+        raise KernError(KernReturn.NO_ACCESS)
+    vm.size_limit, vm.size_maximum = current, maximum

@@ -39,6 +39,7 @@ def serve(target: object, message: Message) -> None:
             code, values = perform(call, target, arguments)
             if values and isinstance(values[0], Later):
                 destroy_message(message)
+                values[0].reply = reply
                 values[0].wait(call, lambda code, values: _answer(call, message.id, reply, reply_kind, code, values))
                 return
             if code == KernReturn.SUCCESS:
