@@ -1,9 +1,11 @@
 """The translators of a run (``--mount``): native tasks that serve what a user has written, and helpers that serve fsspec's file systems.
 
 Both are asked by the calls of ``lib.translator``: a task by messages of Mach, a helper by the same messages on a socket. Whatever they
-answer or do not answer, a call ends: with ETIMEDOUT after LIMIT, with EIO where the answer is garbage or who should give it is dead. One
+answer or do not answer, a call ends: with ETIMEDOUT after a limit, with EIO where the answer is garbage or who should give it is dead. One
 that answers nothing at all for that time is ended. One that has ended is started anew when it is next asked, but not before a pause, which
 doubles from PAUSE to PAUSE_MOST while it keeps dying; until then every call gets EIO.
+
+What is wrong with a translator the user is told, in words that may be hostile: they are cut, cannot steer a terminal, and are few.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import struct
 import sys
 from collections import deque
@@ -32,25 +35,26 @@ from skerry.mach.native import NativeTask
 from skerry.mach.processor import Processor, Timer
 from skerry.mach.right import RightKind
 from skerry.mach.space import Space
-from skerry.machine import Machine, MachineError
-from skerry.machine.helper import Helper
+from skerry.machine import MachineError
+from skerry.machine.helper import ANSWER, GREETING, TROUBLE, Helper
 from skerry.machine.native_task import Template
 from skerry.machine.translator import TranslatorDevice
 from skerry.options import Mount, UserError
 
 ROUTINES: Final[dict[bytes, Routine]] = {row.name.encode(): row for row in routines(TranslatorCalls)}
 TASK_LIMIT: Final = 10_000  # ms that a call may take
-HELPER_LIMIT: Final = 60_000  # the same where a network may be on the way
+HELPER_LIMIT: Final = 60_000  # ms that a helper may be silent while it is asked something: a network may be on the way
 CALLS_MOST: Final = 4096  # under way, of one translator
 PAUSE: Final = 100_000_000  # ns
 PAUSE_MOST: Final = 30_000_000_000
 STEADY: Final = 10_000_000_000  # ns: who has lived so long starts with the shortest pause again
-FLUSH_SECONDS: Final = 30.0  # that a helper may take at the end to put away what was written
 NUMBER_MOST: Final = (1 << 63) - 1
+TOLD_MOST: Final = 20  # things that the user is told of one translator
 PORT: Final = 0x1001  # the receive right of a task's calls
 SOURCE_MOST: Final = 900 << 10  # bytes of a server's text
 NOT_FOR_SERVERS: Final = frozenset({"antigravity", "this", "idlelib", "turtledemo", "test", "lib2to3", "__main__"})
 HELPER: Final = "skerry.fsspec_server"
+ENDED: Final = "its helper has ended: it is started anew when it is needed"
 Reply = Callable[[int, UserMessage | None], None]  # an errno, or 0 and the answer
 
 
@@ -61,19 +65,21 @@ class Translator(TranslatorDevice):
         self._mount = mount
         self._processor = processor
         self._say = say
+        self._name = without_password(mount.text)
         self._ended: dict[int, tuple[int, Any]] = {}
         self._waiting: dict[int, Callable[[], None]] = {}
         self._last = 0
         self._pause = 0
         self._started = 0  # when (ns)
         self._not_before = 0
-        self._told = ""
+        self._told: list[str] = []
 
     # The device
     def ask(self, method: bytes, arguments: bytes, done: Callable[[], None]) -> int:
         row = ROUTINES[method]
         try:
-            message = request(row, PORT, tuple(values.unpack(arguments)))
+            given = tuple(values.unpack(arguments))
+            message = request(row, PORT, given)
         except (struct.error, OverflowError) as error:
             raise ValueError("not what the call takes") from error
         self._last += 1
@@ -82,7 +88,7 @@ class Translator(TranslatorDevice):
         if len(self._waiting) + len(self._ended) > CALLS_MOST or not self._is_there():
             self._processor.make_ready(lambda: self._end(number, linux.EIO, None))
         else:
-            self._send(message, lambda code, answer: self._answered(number, row, code, answer))
+            self._send(number, message, lambda code, answer: self._answered(number, row, given, code, answer))
         return number
 
     def take(self, number: int) -> tuple[int, Any]:
@@ -95,7 +101,7 @@ class Translator(TranslatorDevice):
         self._ended.pop(number, None)
 
     # Answers
-    def _answered(self, number: int, row: Routine, code: int, answer: UserMessage | None) -> None:
+    def _answered(self, number: int, row: Routine, given: tuple[Any, ...], code: int, answer: UserMessage | None) -> None:
         value: Any = None
         if answer is not None:
             try:
@@ -103,7 +109,9 @@ class Translator(TranslatorDevice):
             except CallError as error:
                 code = error.code - ERROR if ERROR < error.code <= ERROR + linux.EHWPOISON else linux.EIO
                 if error.code == BROKEN:
-                    self._send(request(ROUTINES[b"tr_trouble"], PORT, ()), self._tell_trouble)
+                    self._send(0, request(ROUTINES[b"tr_trouble"], PORT, ()), self._tell_trouble)
+        if code and row.name == "tr_sync":  # who has closed the file does not hear it
+            self._tell(f"what was written to /{os.fsdecode(given[0])} is not where it belongs: {os.strerror(code)}")
         self._end(number, code, value)
 
     def _end(self, number: int, code: int, value: Any) -> None:
@@ -118,10 +126,14 @@ class Translator(TranslatorDevice):
                 self._tell(results(ROUTINES[b"tr_trouble"], answer).decode(errors="replace"))
 
     def _tell(self, text: str) -> None:
-        """Show what went wrong, if it is not what was shown last."""
-        if text and text != self._told:
-            self._told = text
-            self._say(f"skerry: --mount {self._mount.text}: {text[-TROUBLE_MOST:].rstrip()}\n")
+        """Show what went wrong, if it was not shown before."""
+        text = without_password(printable(text[:TROUBLE_MOST]).rstrip())
+        if not text or text in self._told or len(self._told) > TOLD_MOST:
+            return
+        self._told.append(text)
+        if len(self._told) > TOLD_MOST:
+            text = "it has further troubles, which are not shown"
+        self._say(f"skerry: --mount {self._name}: {text}\n")
 
     # Life and death
     def _is_there(self) -> bool:
@@ -148,13 +160,23 @@ class Translator(TranslatorDevice):
         """Start it. Raises OSError, MachineError."""
         raise NotImplementedError
 
-    def _send(self, message: UserMessage, reply: Reply) -> None:
-        """Send a request; ``reply`` is called once, later."""
+    def _send(self, number: int, message: UserMessage, reply: Reply) -> None:
+        """Send a request; ``reply`` is called once, later. ``number``: of the call that it is, or 0."""
         raise NotImplementedError
 
     def close(self) -> None:
         """The run is over."""
         raise NotImplementedError
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else f"\\x{ord(sign):02x}" for sign in text)
+
+
+def without_password(text: str) -> str:
+    """A text that may hold URLs, as others may read it."""
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]*@", r"\1:***@", text)
 
 
 def _bounded(value: Any) -> Any:
@@ -198,10 +220,13 @@ class Server:
 
 
 class TaskTranslator(Translator):
-    """A native task, asked by messages to its port."""
+    """A native task, asked by messages to its port. ``limit``: ms that a call may take."""
 
-    def __init__(self, mount: Mount, kernel: Kernel, template: Template, server: Server, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, mount: Mount, kernel: Kernel, template: Template, server: Server, say: Callable[[str], None], limit: int = TASK_LIMIT
+    ) -> None:
         super().__init__(mount, kernel.processor, say)
+        self._limit = limit
         self._kernel = kernel
         self._template = template
         self._server = server
@@ -218,7 +243,7 @@ class TaskTranslator(Translator):
 
     def _tell_end(self, task: NativeTask) -> None:
         self._task = None
-        self._tell("its server has ended: it is started anew when it is needed. " + (task.last_words.strip() or "It was killed."))
+        self._tell("its server has ended: it is started anew when it is needed\n" + task.last_words)
 
     def _start(self) -> None:
         server = self._server
@@ -227,7 +252,7 @@ class TaskTranslator(Translator):
         )
         mp.mach_port_allocate_name(self._task, RightKind.RECEIVE, PORT)
 
-    def _send(self, message: UserMessage, reply: Reply) -> None:
+    def _send(self, number: int, message: UserMessage, reply: Reply) -> None:
         task = self._task
         entry = task.space.entries.get(PORT) if task is not None else None
         if task is None or entry is None or not entry.types & mach.MACH_PORT_TYPE_RECEIVE:  # it has thrown its port away
@@ -260,7 +285,7 @@ class TaskTranslator(Translator):
                 reply(0, answer)
 
         option = mach.MACH_SEND_MSG | mach.MACH_SEND_TIMEOUT | mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT
-        mach_msg(client, asked, option, ended, receive_name=answered, timeout=TASK_LIMIT)
+        mach_msg(client, asked, option, ended, receive_name=answered, timeout=self._limit)
 
     def close(self) -> None:
         if self._task is not None:
@@ -268,67 +293,69 @@ class TaskTranslator(Translator):
 
 
 class HelperTranslator(Translator):
-    """A helper process, asked one call at a time."""
+    """A helper process, asked one call at a time: one whose caller is gone meanwhile is not made. ``limit``: ms that it may be silent."""
 
-    def __init__(self, mount: Mount, helper: Helper, say: Callable[[str], None]) -> None:
+    def __init__(self, mount: Mount, kernel: Kernel, helper: Helper, say: Callable[[str], None], limit: int = HELPER_LIMIT) -> None:
         """``helper`` has greeted."""
-        super().__init__(mount, Processor(Machine.monotonic), say)
+        super().__init__(mount, kernel.processor, say)
+        self._machine = kernel.machine
+        self._limit = limit
         self._helper: Helper | None = helper
-        self._machine: Machine | None = None
-        self._queue: deque[tuple[bytes, Reply]] = deque()  # the first has been sent
+        self._greeted = True
+        self._queue: deque[tuple[int, bytes, Reply]] = deque()  # number, message; the first has been sent
         self._timer: Timer | None = None
-
-    def attach(self, kernel: Kernel) -> None:
-        """The kernel waits for its answers from now on."""
-        self._processor, self._machine = kernel.processor, kernel.machine
-        if self._helper is not None:
-            self._helper.watch(kernel.machine, self._received)
+        helper.watch(self._machine, self._received)
 
     def _alive(self) -> bool:
         return self._helper is not None
 
     def _start(self) -> None:
-        assert self._machine is not None
-        self._helper = helper = _helper(self._mount)
+        self._helper = start_helper(self._mount)
         self._greeted = False
-        helper.watch(self._machine, self._received)
+        self._helper.watch(self._machine, self._received)
 
-    _greeted = True  # what comes next is an answer, not the greeting
-
-    def _send(self, message: UserMessage, reply: Reply) -> None:
-        self._queue.append((machmsg.pack(message), reply))
+    def _send(self, number: int, message: UserMessage, reply: Reply) -> None:
+        self._queue.append((number, machmsg.pack(message), reply))
         if len(self._queue) == 1:
+            self._watch_time()
             self._send_first()
 
     def _send_first(self) -> None:
+        while self._queue and self._queue[0][0] and self._queue[0][0] not in self._waiting:
+            self._queue.popleft()
         if not self._queue or not self._greeted or self._helper is None:
             return
-        self._timer = self._processor.call_after(HELPER_LIMIT, self._too_late)
         try:
-            self._helper.send(self._queue[0][0])
+            self._helper.send(self._queue[0][1])
         except OSError:
-            self._processor.make_ready(lambda: self._gone(linux.EIO, "its helper has ended"))
+            self._processor.make_ready(lambda: self._gone(linux.EIO, ENDED))
 
     def _received(self, message: bytes) -> None:
-        if not message:
-            self._gone(linux.EIO, "its helper has ended: it is started anew when it is needed")
-        elif not self._greeted:
+        kind, message = message[:1], message[1:]
+        self._watch_time()
+        if not kind:
+            self._gone(linux.EIO, ENDED)
+        elif kind == TROUBLE:
+            self._gone(linux.EIO, message.decode(errors="replace"))
+        elif kind == GREETING:
             self._greeted = True
-            if message[:1] == b"!":
-                self._gone(linux.EIO, message[1:].decode(errors="replace"))
-            else:
-                self._send_first()
-        elif self._queue:
-            if self._timer is not None:
-                self._timer.cancel()
-            _, reply = self._queue.popleft()
+            self._send_first()
+        elif kind == ANSWER and self._queue:
+            _, _, reply = self._queue.popleft()
             try:
                 answer: UserMessage | None = machmsg.parse(message)
             except (FormatError, ValueError):
                 answer = None
             self._send_first()
+            self._watch_time()
             reply(0 if answer is not None else linux.EIO, answer)
         self._processor.run()
+
+    def _watch_time(self) -> None:
+        """It has said something, or is asked something: the limit begins anew, if there is something that it must say."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._processor.call_after(self._limit, self._too_late) if self._queue else None
 
     def _too_late(self) -> None:
         self._gone(linux.ETIMEDOUT, "its helper has not answered in time, and was ended: it is started anew when it is needed")
@@ -342,14 +369,20 @@ class HelperTranslator(Translator):
             self._helper = None
         self._tell(why)
         queue, self._queue = self._queue, deque()
-        for _, reply in queue:
+        for _, _, reply in queue:
             reply(code, None)
             code = linux.EIO
 
     def close(self) -> None:
-        if self._helper is not None:
-            self._helper.close(FLUSH_SECONDS)
-            self._helper = None
+        if self._helper is None:
+            return
+        for message in self._helper.last_messages(self._limit / 1000):
+            if message is None:
+                self._tell("its helper does not finish, and was ended: what was written last may not be where it belongs")
+            elif message[:1] == TROUBLE:
+                self._tell(message[1:].decode(errors="replace"))
+        self._helper.close()
+        self._helper = None
 
 
 class Translators:
@@ -359,15 +392,17 @@ class Translators:
         """Read the servers, and start the helpers. Raises UserError."""
         self._say = say
         self._mounts = mounts
-        self._servers = {mount.text: read_server(mount) for mount in mounts if not mount.is_url}
-        self._helpers: dict[str, HelperTranslator] = {}
+        self._servers = {mount.source: read_server(mount) for mount in mounts if not mount.is_url}
+        self._helpers: list[Helper] = []  # of the URLs, until ``attach``
         self._template: Template | None = None
         self.devices: list[Translator] = []
         try:
-            for mount in mounts:
-                if mount.is_url:
-                    self._helpers[mount.text] = HelperTranslator(mount, started_helper(mount), say)
-        except UserError:
+            urls = [mount for mount in mounts if mount.is_url]
+            for mount in urls:
+                self._helpers.append(_first_helper(mount))
+            for mount, helper in zip(urls, self._helpers, strict=True):
+                _await_greeting(mount, helper)
+        except BaseException:
             self.close()
             raise
 
@@ -375,22 +410,22 @@ class Translators:
         """Make the devices, in the order of the mounts. Raises MachineError."""
         if self._servers:
             modules = sorted({module for server in self._servers.values() for module in imports(server.source)})
-            self._template = Template(kernel.machine, ["skerry.lib.translator", "skerry.lib.service", *modules])
+            self._template = Template(kernel.machine, ["skerry.lib.translator", "skerry.lib.service"], modules)
         for mount in self._mounts:
             if mount.is_url:
-                helper = self._helpers[mount.text]
-                helper.attach(kernel)
-                self.devices.append(helper)
+                self.devices.append(HelperTranslator(mount, kernel, self._helpers.pop(0), self._say))
             else:
                 assert self._template is not None
-                self.devices.append(TaskTranslator(mount, kernel, self._template, self._servers[mount.text], self._say))
+                self.devices.append(TaskTranslator(mount, kernel, self._template, self._servers[mount.source], self._say))
         return self.devices
 
     def close(self) -> None:
         """End them all; what was written reaches where it belongs."""
-        for translator in (*self._helpers.values(), *self.devices):
-            translator.close()
-        self._helpers, self.devices = {}, []
+        for helper in self._helpers:
+            helper.close()
+        for device in self.devices:
+            device.close()
+        self._helpers, self.devices = [], []
         if self._template is not None:
             self._template.close()
             self._template = None
@@ -434,23 +469,31 @@ def imports(source: str) -> set[str]:
     return {name for name in found if name.partition(".")[0] in allowed and name != "__future__"}
 
 
-def _helper(mount: Mount) -> Helper:
-    return Helper(HELPER, (mount.source, int(mount.writable), os.getcwd()))
+def start_helper(mount: Mount) -> Helper:
+    """A helper for the URL, which has not greeted. Raises OSError."""
+    return Helper(HELPER, (mount.source, mount.writable, os.getcwd()))
 
 
-def started_helper(mount: Mount) -> Helper:
-    """A helper that has greeted: its URL can be served. Raises UserError."""
+def _first_helper(mount: Mount) -> Helper:
+    """The same where a run begins. Raises UserError."""
     from importlib.util import find_spec
 
     if find_spec("fsspec") is None:
-        raise UserError(f"--mount {mount.text}: URLs need fsspec, which is not installed: pip install 'skerry[fsspec]'")
+        raise _cannot(mount, "URLs need fsspec, which is not installed: pip install 'skerry[fsspec]'")
     try:
-        helper = _helper(mount)
+        return start_helper(mount)
     except OSError as error:
-        raise UserError(f"--mount {mount.text}: its helper cannot be started: {error.strerror}") from error
+        raise _cannot(mount, f"its helper cannot be started: {error.strerror}") from error
+
+
+def _await_greeting(mount: Mount, helper: Helper) -> None:
+    """Its URL can be served. Raises UserError."""
     said = helper.first_message(HELPER_LIMIT / 1000)
-    if said is None or said[:1] != b"+":
-        helper.close()
-        reason = "no answer in time: check the URL" if said is None else said[1:].decode(errors="replace") or "its helper has died"
-        raise UserError(f"--mount {mount.text}: {reason}")
-    return helper
+    if said is None:
+        raise _cannot(mount, "no answer in time: check the URL")
+    if said[:1] != GREETING:
+        raise _cannot(mount, printable(said[1:].decode(errors="replace")) or "its helper has died: what it said stands above")
+
+
+def _cannot(mount: Mount, reason: str) -> UserError:
+    return UserError(without_password(f"--mount {mount.text}: {reason}"))

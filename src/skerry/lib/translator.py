@@ -7,8 +7,9 @@ declared once (``TranslatorCalls``); ``Served`` answers them by the methods of a
         def files(self) -> Files:
             return {"motd": "Hello\\n", "squares/7": lambda: f"{7 * 7}\\n"}
 
-Methods raise OSError (FileNotFoundError, PermissionError, OSError(errno.ENOSPC, "")), which programs get as it is. Any other exception is
-a fault of the translator: programs get EIO, and the user is shown the traceback. A method may be a coroutine function.
+Methods raise OSError (FileNotFoundError, PermissionError, OSError(errno.ENOSPC, "")), which programs get as it is. Any other exception,
+or a result that cannot be, is a fault of the translator: programs get EIO, and the user is shown what was wrong. A method may be a
+coroutine function.
 
 Source: the GNU Hurd Reference Manual, Translators; fuse(4) for which operations a tree needs.
 """
@@ -18,8 +19,9 @@ from __future__ import annotations
 import linecache
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from inspect import isawaitable
+from itertools import islice
 from struct import Struct
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
@@ -36,9 +38,14 @@ PIECE: Final = INLINE - 4096  # bytes of data in one message, and of names
 UNCHANGED: Final = (1 << 63) - 1  # of an attribute that is not to be set
 OWNER: Final = 0xFFFFFFFF  # a user or group: who runs the programs
 NAME_MOST: Final = 255
+NAMES_MOST: Final = 1 << 18  # in one directory
+NUMBER_MOST: Final = (1 << 63) - 2  # of sizes, times and versions
+VALID_MOST: Final = 1e9  # seconds
 TROUBLE_MOST: Final = 4096
 ENTRY: Final = Struct("<IH")  # of a list: type bits (0: not known), length of the name, which follows
 SECOND: Final = 1_000_000_000  # ns
+
+TYPES: Final = (linux.S_IFREG, linux.S_IFDIR, linux.S_IFLNK)
 
 Bytes = Annotated[bytes, Block(INLINE)]
 Path = Annotated[bytes, Block(PATH_MOST)]
@@ -119,11 +126,11 @@ class TranslatorCalls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """Attributes of an object. Without type bits in ``mode`` it is a regular file."""
+    """Attributes of an object, numbers from 0 to NUMBER_MOST. Without type bits in ``mode`` it is a regular file."""
 
     mode: int = 0o444
     size: int = 0
-    modified: int = 0  # ns since 1970
+    modified: int = 0  # ns since 1970; 0: not known, and programs see since when it has had this size and version
     uid: int = OWNER
     gid: int = OWNER
     version: int = 0  # changes with the contents
@@ -211,21 +218,28 @@ class Generated(Translator):
         """All files by path; directories are where paths say so."""
         raise NotImplementedError("a Generated tree needs a method files")
 
+    def _files(self) -> Files:
+        return {path.strip("/"): contents for path, contents in self.files().items()}
+
     def stat(self, path: str) -> Stat:
-        files = self.files()
+        files = self._files()
         if path in files:
-            contents = files[path]
-            made = contents() if callable(contents) else contents
-            data = self._made[path] = made.encode() if isinstance(made, str) else bytes(made)
+            data = self._made[path] = self._make(path, files[path])
             return Stat(size=len(data), version=hash(data) & 0xFFFFFFFF)
         if not path or any(name.startswith(path + "/") for name in files):
             return FOLDER
         raise FileNotFoundError
 
+    def _make(self, path: str, contents: Contents) -> bytes:
+        made = contents() if callable(contents) else contents
+        if not isinstance(made, str | bytes):
+            raise TypeError(f"files: what {path!r} holds must be str or bytes, not {type(made).__name__}")
+        return made.encode() if isinstance(made, str) else made
+
     def list(self, path: str) -> Iterable[Entry]:
         prefix = path + "/" if path else ""
         kinds: dict[str, int] = {}
-        for name in self.files():
+        for name in self._files():
             if name.startswith(prefix):
                 first, slash, _ = name[len(prefix) :].partition("/")
                 kinds[first] = linux.S_IFDIR if slash else linux.S_IFREG
@@ -238,32 +252,50 @@ class Generated(Translator):
 
 
 class Served:
-    """Answers the calls by the methods of a translator."""
+    """Answers the calls by the methods of a translator. ``explain``: what the user is told of an exception that is a fault."""
 
-    def __init__(self, translator: Translator) -> None:
+    def __init__(self, translator: Translator, explain: Callable[[Exception], str] | None = None) -> None:
         self._translator = translator
+        self._explain = explain or _own_traceback
         self._trouble = b""
-        self._listed: tuple[str, list[Entry]] = ("", [])  # the directory whose names are being asked for
+        self._listed: tuple[str, list[bytes]] = ("", [])  # the directory whose names are being asked for, and its packed entries
 
     async def tr_describe(self) -> list[int]:
-        return [int(self._translator.writable), max(0, int(self._translator.valid * SECOND))]
+        def describe() -> list[int]:
+            return [int(bool(self._translator.writable)), max(0, int(min(self._translator.valid, VALID_MOST) * SECOND))]
+
+        attributes: list[int] = await self._perform(describe)
+        return attributes
 
     async def tr_stat(self, path: bytes) -> list[int]:
-        attributes: list[int] = await self._perform(self._stat, _text(path))
+        attributes: list[int] = await self._perform(self._translator.stat, _text(path), check=_attributes)
         return attributes
 
     async def tr_list(self, path: bytes, start: int) -> tuple[bytes, int]:
-        found: tuple[bytes, int] = await self._perform(self._list, _text(path), start)
-        return found
+        where = _text(path)
+        if not start or where != self._listed[0]:
+            self._listed = (where, await self._perform(self._translator.list, where, check=_packed))
+        entries = self._listed[1]
+        packed, number = bytearray(), start
+        while number < len(entries):
+            if len(packed) + len(entries[number]) > PIECE:
+                return bytes(packed), number
+            packed += entries[number]
+            number += 1
+        self._listed = ("", [])
+        return bytes(packed), 0
 
     async def tr_read(self, path: bytes, offset: int, count: int) -> bytes:
-        return bytes(await self._perform(self._translator.read, _text(path), offset, min(count, PIECE)))
+        count = min(count, PIECE)
+        data: bytes = await self._perform(self._translator.read, _text(path), offset, count, check=lambda data: _data(data, count))
+        return data
 
     async def tr_readlink(self, path: bytes) -> bytes:
-        return _bytes(await self._perform(self._translator.readlink, _text(path)))
+        target: bytes = await self._perform(self._translator.readlink, _text(path), check=_target)
+        return target
 
     async def tr_write(self, path: bytes, offset: int, data: bytes) -> tuple[int, list[int]]:
-        done = await self._perform(self._translator.write, _text(path), offset, data)
+        done = await self._perform(self._translator.write, _text(path), offset, data, check=lambda done: _written(done, len(data)))
         return done, await self.tr_stat(path)
 
     async def tr_create(self, path: bytes, mode: int) -> list[int]:
@@ -297,49 +329,95 @@ class Served:
         trouble, self._trouble = self._trouble, b""
         return trouble
 
-    async def _perform(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        """What a method gives. Raises CallError."""
+    async def _perform(self, method: Callable[..., Any], *arguments: Any, check: Callable[[Any], Any] | None = None) -> Any:
+        """What a method gives, as ``check`` makes it fit for a message. Raises CallError."""
         try:
             result = method(*arguments)
-            return await result if isawaitable(result) else result
+            if isawaitable(result):
+                result = await result
+            return result if check is None else check(result)
         except CallError:
             raise
         except OSError as error:
             number = error.errno or next((number for kind, number in _KINDS if isinstance(error, kind)), linux.EIO)
-            raise CallError(ERROR + number) from error
+            known = isinstance(number, int) and 0 < number <= linux.EHWPOISON
+            raise CallError(ERROR + (number if known else linux.EIO)) from error
         except Exception as error:  # the translator's boundary: whatever it is, it becomes EIO and a text
-            self._trouble = traceback.format_exc().encode(errors="replace")[-TROUBLE_MOST:]
+            self._trouble = self._explain(error).encode(errors="backslashreplace")[-TROUBLE_MOST:]
             raise CallError(BROKEN) from error
 
-    async def _stat(self, path: str) -> list[int]:
-        result = self._translator.stat(path)
-        stat = await result if isawaitable(result) else result
-        mode = stat.mode if stat.mode & linux.S_IFMT else stat.mode | linux.S_IFREG
-        return [mode, stat.size, stat.modified, stat.uid, stat.gid, stat.version]
 
-    async def _list(self, path: str, start: int) -> tuple[bytes, int]:
-        if not start or path != self._listed[0]:
-            result = self._translator.list(path)
-            self._listed = (path, list(await result if isawaitable(result) else result))
-        names = self._listed[1]
-        packed, number = bytearray(), start
-        while number < len(names):
-            entry = names[number]
-            name, kind = (entry, 0) if isinstance(entry, str) else entry
-            encoded = _bytes(name)
-            if len(packed) + ENTRY.size + len(encoded) > PIECE:
-                return bytes(packed), number
-            packed += ENTRY.pack(kind & linux.S_IFMT, len(encoded)) + encoded
-            number += 1
-        self._listed = ("", [])
-        return bytes(packed), 0
+# What methods gave, as it goes into a message: each raises TypeError or ValueError, which says to who wrote the method what is wrong
+def _attributes(stat: Any) -> list[int]:
+    if not isinstance(stat, Stat):
+        raise TypeError(f"stat must give a Stat, not {type(stat).__name__}")
+    for field, value in zip(fields(stat), astuple(stat), strict=True):
+        if not isinstance(value, int):
+            raise TypeError(f"stat gave {field.name}={value!r}: it must be an int")
+        if not 0 <= value <= NUMBER_MOST:
+            raise ValueError(f"stat gave {field.name}={value}: it must be between 0 and {NUMBER_MOST}")
+    mode = stat.mode if stat.mode & linux.S_IFMT else stat.mode | linux.S_IFREG
+    if mode & linux.S_IFMT not in TYPES or mode >> 16:
+        raise ValueError(f"stat gave mode={mode:#o}: it must be a regular file's, a directory's or a symbolic link's")
+    return [mode, stat.size, stat.modified, stat.uid, stat.gid, stat.version]
+
+
+def _packed(found: Any) -> list[bytes]:
+    """Entries as ENTRY and the name, each."""
+    packed: dict[bytes, bytes] = {}
+    for entry in islice(found, NAMES_MOST + 1):
+        name, kind = (entry, 0) if isinstance(entry, str) else entry
+        encoded = _bytes(name, "list")
+        if not 0 < len(encoded) <= NAME_MOST or encoded in (b".", b"..") or b"/" in encoded or b"\0" in encoded:
+            raise ValueError(f"list gave {name!r}: it cannot be the name of an entry")
+        kind &= linux.S_IFMT
+        if kind and kind not in TYPES:
+            raise ValueError(f"list gave {name!r} with the type {kind:#o}: it must be S_IFREG, S_IFDIR or S_IFLNK")
+        if encoded in packed:
+            raise ValueError(f"list gave {name!r} twice")
+        packed[encoded] = ENTRY.pack(kind, len(encoded)) + encoded
+    if len(packed) > NAMES_MOST:
+        raise ValueError(f"list gave more than {NAMES_MOST} names")
+    return list(packed.values())
+
+
+def _data(data: Any, most: int) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"read must give bytes, not {type(data).__name__}")
+    if len(data) > most:
+        raise ValueError(f"read gave {len(data)} bytes, where {most} were asked for")
+    return bytes(data)
+
+
+def _target(target: Any) -> bytes:
+    encoded = _bytes(target, "readlink")
+    if not 0 < len(encoded) < PATH_MOST or b"\0" in encoded:
+        raise ValueError(f"readlink gave {target[:100]!r}: it cannot be a path")
+    return encoded
+
+
+def _written(done: Any, most: int) -> int:
+    if not isinstance(done, int):
+        raise TypeError(f"write must give the number of bytes that it wrote, not {type(done).__name__}")
+    if not 0 < done <= most:
+        raise ValueError(f"write gave {done}, where 1 to {most} bytes can have been written")
+    return done
+
+
+def _own_traceback(error: Exception) -> str:
+    """The traceback as the translator's author needs it: without what stands in this file before and after."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    heading = ["Traceback (most recent call last):\n"] if frames else []
+    return "".join([*heading, *traceback.format_list(frames), *traceback.format_exception_only(error)])
 
 
 def _text(path: bytes) -> str:
     return path.decode(errors="surrogateescape")
 
 
-def _bytes(text: str) -> bytes:
+def _bytes(text: Any, method: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{method} must give str, not {type(text).__name__}")
     return text.encode(errors="surrogateescape")
 
 

@@ -30,7 +30,8 @@ SERVER_MAPPER_SECONDS: Final = 30  # the same for who serves programs, without w
 _DUP: Final = 32  # the mapper keeps the descriptor, and answers minus its number
 _MAPPING: Final = struct.Struct("<IIQQQI4x")  # struct mapping in native/channel.c
 _START: Final = (
-    "import sys; sys.path[:] = {path!r}; from skerry.machine.template import main; main({kernel}, {modules!r}, {processors!r}, {apart})"
+    "import sys; sys.path[:] = {path!r}; from skerry.machine.template import main; "
+    "main({kernel}, {modules!r}, {optional!r}, {processors!r}, {apart})"
 )
 
 
@@ -201,8 +202,8 @@ class NativeSpace(AddressSpace):
 class Template:
     """The warm template process. A context manager: leaving it ends the template and every task that it has forked."""
 
-    def __init__(self, machine: Machine, modules: Sequence[str]) -> None:
-        """Start it; ``modules`` are imported before anything is forked. Raises MachineError.
+    def __init__(self, machine: Machine, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
+        """Start it; ``modules`` are imported before anything is forked, and those ``optional`` that can be. Raises MachineError.
 
         Where a task is to serve programs (``Machine.apart``), all tasks live in the namespaces of the programs' processes.
         """
@@ -212,7 +213,14 @@ class Template:
         ours.settimeout(ANSWER_SECONDS)
         self._processors = machine.server_processors if machine.apart else machine.guest_processors
         path = [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)]
-        program = _START.format(path=path, kernel=os.getpid(), modules=list(modules), processors=self._processors, apart=machine.apart)
+        program = _START.format(
+            path=path,
+            kernel=os.getpid(),
+            modules=list(modules),
+            optional=list(optional),
+            processors=self._processors,
+            apart=machine.apart,
+        )
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),

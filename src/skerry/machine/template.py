@@ -11,6 +11,7 @@ function is called with the channel, what the traps come to if there is a place,
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -30,14 +31,20 @@ SOCKET: Final = 3  # the template's one descriptor
 PROCESS: Final = 4  # besides, until it has joined the namespaces of that process
 
 
-def main(kernel_pid: int, modules: list[str], processors: list[int], apart: bool) -> None:
-    """Fork tasks until the kernel is gone. ``apart``: in the namespaces of the process that PROCESS stands for."""
+def main(kernel_pid: int, modules: list[str], optional: list[str], processors: list[int], apart: bool) -> None:
+    """Fork tasks until the kernel is gone; import ``modules`` before, and those ``optional`` that this host has.
+
+    ``apart``: in the namespaces of the process that PROCESS stands for.
+    """
     os.sched_setaffinity(0, processors)
     os.closerange(PROCESS + 1 if apart else PROCESS, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
     os.setsid()  # what is typed on the terminal, or sent to the command's group, is for the command alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the host reaps them
     for name in modules:
         importlib.import_module(name)
+    for name in optional:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     if apart:
         _channel.join(PROCESS)
         os.close(PROCESS)
