@@ -2,9 +2,9 @@
 
 Nothing here sleeps: what is not known raises NotYet, and the system call waits (``unix.answers``). What is answered is kept as long as the
 translator says, and is checked: what cannot be is EIO. An object has one inode as long as somebody holds it. Contents are kept in memory
-that programs can map, at most CACHED bytes in all (those of the file that was used last stay); they are dropped when size, time or version
-change. What is written goes to the translator at once, and is synced when the last descriptor that may write is closed; what it says to
-that, nobody hears: fsync tells.
+that programs can map, at most CACHED bytes in all and what calls under way need; they are dropped when size, time or version change. What
+is written goes to the translator at once, one call after the other, and is synced when the last descriptor that may write is closed; what
+it says to that, the program does not hear: fsync tells.
 
 Not there: links to files, special files, owners that can be changed, extended attributes, holes, shared mappings that may be written
 (ENODEV). Setuid and setgid bits do not come through.
@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
 from skerry.abi import linux
-from skerry.lib.translator import ENTRY, NAME_MOST, OWNER, PATH_MOST, PIECE, UNCHANGED
+from skerry.lib.translator import ENTRY, NAME_MOST, NAMES_MOST, NUMBER_MOST, OWNER, PATH_MOST, PIECE, TYPES, UNCHANGED
 from skerry.unix import answers, notify
-from skerry.unix.answers import NotYet, Question
+from skerry.unix.answers import NotYet, Question, Turn
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile, RegularFile
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
@@ -36,15 +37,13 @@ if TYPE_CHECKING:
 FUSE_MAGIC: Final = 0x65735546
 CHUNK: Final = PIECE & -4096  # bytes of contents that are asked for and kept as one
 AT_ONCE: Final = 16  # chunks under way for one call
+WRITTEN_AT_ONCE: Final = 16 * CHUNK  # bytes by one system call, which is short where a program wants more
 READ_AHEAD: Final = 8  # chunks that are asked for with those of a read, where the file is read in order
 CACHED: Final = 128 << 20  # bytes
 MAPPED_MOST: Final = 1 << 30  # bytes of a file that can be mapped or executed
-NAMES_MOST: Final = 1 << 18  # in one directory
 KNOWN_MOST: Final = 4096  # names of a directory that are kept
-SIZE_MOST: Final = (1 << 63) - 1
 WORD: Final = (1 << 64) - 1
-_TYPES: Final = (linux.S_IFREG, linux.S_IFDIR, linux.S_IFLNK)
-_LISTED: Final = (0, *_TYPES)
+_PUNCH: Final = linux.FALLOC_FL_PUNCH_HOLE | linux.FALLOC_FL_KEEP_SIZE
 
 
 class TranslatorFileSystem(MemoryFileSystem):
@@ -56,19 +55,29 @@ class TranslatorFileSystem(MemoryFileSystem):
         super().__init__(platform, device, "fuse", FUSE_MAGIC)
         self.translator = translator
         self.owner = owner
+        self.turn = Turn()
+        self.attached = self.now()
         self._valid: int | None = None  # how long things may be kept (ns); None: not asked yet
         self._inodes: WeakValueDictionary[bytes, TranslatorInode] = WeakValueDictionary()  # by path
         self._contents: OrderedDict[TranslatorFile, None] = OrderedDict()  # those kept, longest unused first
+        self._cached = 0  # bytes of them all
+
+    def statfs(self) -> tuple[int, int, int, int, int, int]:
+        """Nobody knows how large it is."""
+        return (4096, 0, 0, 0, 0, 0)
 
     def root(self) -> TranslatorDirectory:
         """The root directory. Nothing is asked for it yet."""
         return TranslatorDirectory(self, None, b"", [linux.S_IFDIR | 0o555, 0, self.now(), OWNER, OWNER, 0])
 
     # Asking
-    def ask(self, method: bytes, *arguments: Any) -> Any:
-        """What a call returns. Raises LinuxError, NotYet."""
+    def ask(self, method: bytes, *arguments: Any, same: int | None = None) -> Any:
+        """What a call returns. ``same``: how many arguments are still the same where a system call is made again; None: all.
+
+        Raises LinuxError, NotYet.
+        """
         replay = answers.current()
-        answer = replay.answer_to(self.translator, method, arguments) if replay is not None else None
+        answer = replay.answer_to(self.translator, method, arguments[:same]) if replay is not None else None
         if answer is None:
             raise NotYet(Question(self.translator, method, arguments))
         code, value = answer
@@ -105,10 +114,11 @@ class TranslatorFileSystem(MemoryFileSystem):
         if len(found) != 6:
             raise LinuxError(linux.EIO)
         mode, size, modified, uid, gid, version = found
-        if mode >> 16 or mode & linux.S_IFMT not in _TYPES or size >= SIZE_MOST or modified >= SIZE_MOST:
+        if mode >> 16 or mode & linux.S_IFMT not in TYPES or size > NUMBER_MOST or modified > NUMBER_MOST:
             raise LinuxError(linux.EIO)
         uid, gid = (own if asked == OWNER else asked & 0xFFFFFFFF for asked, own in zip((uid, gid), self.owner, strict=True))
-        return [mode & ~(linux.S_ISUID | linux.S_ISGID), size, modified, uid, gid, version]
+        mode = linux.S_IFLNK | 0o777 if mode & linux.S_IFMT == linux.S_IFLNK else mode & ~(linux.S_ISUID | linux.S_ISGID)
+        return [mode, size, modified, uid, gid, version]
 
     # Inodes
     def inode_at(self, parent: TranslatorDirectory, name: bytes, found: Any) -> TranslatorInode:
@@ -136,19 +146,23 @@ class TranslatorFileSystem(MemoryFileSystem):
         self._inodes.pop(path, None)
 
     # Contents
-    def keep(self, file: TranslatorFile) -> None:
-        """``file`` has contents here, and was used just now; what is too much goes."""
+    def keep(self, file: TranslatorFile, more: int = 0) -> None:
+        """``file`` was used just now, and has ``more`` bytes than before; what is too much goes."""
         self._contents[file] = None
         self._contents.move_to_end(file)
-        total = sum(len(kept.present) for kept in self._contents) * CHUNK
-        while total > CACHED and len(self._contents) > 1:
-            oldest, _ = self._contents.popitem(last=False)
-            total -= len(oldest.present) * CHUNK
-            oldest.drop_contents()
+        self._cached += more
+        excess = self._cached - CACHED
+        if excess > 0:
+            for kept in list(self._contents):
+                excess -= kept.shrink(excess)
+                if excess <= 0:
+                    break
 
-    def dropped(self, file: TranslatorFile) -> None:
-        """``file`` has none any more."""
-        self._contents.pop(file, None)
+    def dropped(self, file: TranslatorFile, fewer: int) -> None:
+        """``file`` has ``fewer`` bytes than before."""
+        self._cached -= fewer
+        if not file.holds_contents:
+            self._contents.pop(file, None)
 
 
 class TranslatorInode(Inode):
@@ -158,7 +172,8 @@ class TranslatorInode(Inode):
 
     def __init__(self, fs: TranslatorFileSystem, parent: TranslatorDirectory | None, name: bytes, attributes: list[int]) -> None:
         self.settle(fs, parent, name, attributes)
-        super().__init__(fs, self.number(), attributes[0], attributes[3], attributes[4], attributes[2])
+        super().__init__(fs, self.number(), attributes[0], attributes[3], attributes[4], attributes[2] or fs.attached)
+        self.size = attributes[1]
         self.take(attributes)
 
     def settle(self, fs: TranslatorFileSystem, parent: TranslatorDirectory | None, name: bytes, attributes: list[int]) -> None:
@@ -181,9 +196,17 @@ class TranslatorInode(Inode):
         return b"" if self.holder is None else self.holder.path_to(self.called)
 
     def take(self, attributes: list[int]) -> None:
-        """Have these, which were checked."""
-        self.mode, self.size, self.mtime, self.uid, self.gid, self.version = attributes
+        """Have these, which were checked. A time that is not known is when size or version were first seen to be as they are."""
+        mode, size, modified, uid, gid, version = attributes
+        if not modified:
+            same = version == self.version and (size == self.size or mode & linux.S_IFMT == linux.S_IFDIR)
+            modified = self.mtime if same else self.fs.now()
+        self.before_change(size, modified, version)
+        self.mode, self.size, self.mtime, self.uid, self.gid, self.version = mode, size, modified, uid, gid, version
         self.atime = self.ctime = self.mtime
+
+    def before_change(self, size: int, modified: int, version: int) -> None:
+        """These are its attributes from now on: what is kept may be too old."""
 
     def answered(self, found: Any) -> None:
         """The translator has said what it is like now. Raises EIO."""
@@ -215,8 +238,9 @@ class TranslatorInode(Inode):
         if (uid is not None and uid != self.uid) or (gid is not None and gid != self.gid):
             raise LinuxError(linux.EPERM)
         if mode is not None or mtime is not None:
+            self.fs.turn.take()
             wanted = UNCHANGED if mode is None else mode & 0o1777, UNCHANGED if mtime is None else mtime & WORD
-            self.answered(self.fs.ask(b"tr_set", self.path(), *wanted))
+            self.answered(self.fs.ask(b"tr_set", self.path(), *wanted, same=1))  # it is later now
 
     def set_xattr(self, name: bytes, value: bytes, now: int) -> None:
         raise LinuxError(linux.EOPNOTSUPP)
@@ -242,7 +266,9 @@ class TranslatorFile(TranslatorInode):
     def settle(self, fs: TranslatorFileSystem, parent: TranslatorDirectory | None, name: bytes, attributes: list[int]) -> None:
         super().settle(fs, parent, name, attributes)
         self._object: MemoryObject | None = None
-        self.present: set[int] = set()  # numbers of chunks
+        self._mapped = False  # somebody may have mapped the object: it is given up as a whole
+        self._present: dict[int, None] = {}  # numbers of chunks, oldest first
+        self._needed: dict[int, int] = {}  # number of a chunk: calls under way that have asked for it
         self._read_to = 0  # where the last read ended
         self._as_read = (0, 0, 0)  # size, time and version of what is kept
 
@@ -250,16 +276,36 @@ class TranslatorFile(TranslatorInode):
         return OpenTranslatorFile(self, flags, b"")
 
     # What is here
-    def take(self, attributes: list[int]) -> None:
-        if self.present and self._as_read != (attributes[1], attributes[2], attributes[5]):
+    def before_change(self, size: int, modified: int, version: int) -> None:
+        if self._present and self._as_read != (size, modified, version):
             self.drop_contents()
-        super().take(attributes)
+
+    @property
+    def holds_contents(self) -> bool:
+        """Whether anything of it is here."""
+        return bool(self._present)
 
     def drop_contents(self) -> None:
         """Forget all that is here; who has mapped it keeps what he has."""
-        self._object = None
-        self.present = set()
-        self.fs.dropped(self)
+        held = len(self._present) * CHUNK
+        self._object, self._mapped, self._present = None, False, {}
+        self.fs.dropped(self, held)
+
+    def shrink(self, excess: int) -> int:
+        """Forget ``excess`` bytes that no call needs, as far as there are so many; how much it was."""
+        held = len(self._present) * CHUNK
+        idle = [number for number in self._present if number not in self._needed]
+        if len(idle) == len(self._present) and (self._mapped or held <= excess):
+            self.drop_contents()
+            return held
+        if self._mapped:
+            return 0
+        idle = idle[: -(-excess // CHUNK)]
+        for number in idle:
+            del self._present[number]
+            self._memory().allocate(_PUNCH, number * CHUNK, CHUNK)
+        self.fs.dropped(self, len(idle) * CHUNK)
+        return len(idle) * CHUNK
 
     def _memory(self) -> MemoryObject:
         if self._object is None or self._object.size != self.size:
@@ -273,7 +319,7 @@ class TranslatorFile(TranslatorInode):
     def _require(self, first: int, last: int, ahead: int) -> None:
         """Have chunks ``first`` to ``last`` here, and ``ahead`` more on the way. Raises NotYet, LinuxError."""
         replay = answers.current()
-        missing = [number for number in range(first, last + 1) if number not in self.present]
+        missing = [number for number in range(first, last + 1) if number not in self._present]
         if not missing:
             return
         path = self.path()
@@ -282,7 +328,7 @@ class TranslatorFile(TranslatorInode):
             if failed:
                 raise LinuxError(failed)
         end = min(last + ahead, (self.size - 1) // CHUNK)
-        missing += [number for number in range(last + 1, end + 1) if number not in self.present]
+        missing += [number for number in range(last + 1, end + 1) if number not in self._present]
         raise NotYet(*(self._question(path, number) for number in missing[:AT_ONCE]))
 
     def _question(self, path: bytes, number: int) -> Question:
@@ -295,13 +341,23 @@ class TranslatorFile(TranslatorInode):
                 code = linux.EIO
             if not code and state == (self.size, self.mtime, self.version):
                 self._memory().write(offset, data.ljust(count, b"\0"))
-                self.present.add(number)
-                self.fs.keep(self)
+                if number not in self._present:
+                    self._present[number] = None
+                    self.fs.keep(self, CHUNK)
                 if len(data) < count:  # it has become shorter; how short, who looks next is told
                     self.valid_until = 0
             return code
 
-        return Question(self.fs.translator, b"tr_read", (path, offset, count), self, arrived)
+        def needed() -> Callable[[], None]:
+            self._needed[number] = self._needed.get(number, 0) + 1
+            return partial(self._no_longer_needed, number)
+
+        return Question(self.fs.translator, b"tr_read", (path, offset, count), self, arrived, needed)
+
+    def _no_longer_needed(self, number: int) -> None:
+        calls = self._needed.pop(number) - 1
+        if calls:
+            self._needed[number] = calls
 
     def read_at(self, offset: int, length: int) -> bytes:
         length = min(length, self.size - offset)
@@ -319,6 +375,7 @@ class TranslatorFile(TranslatorInode):
         if self.size:
             self._require(0, (self.size - 1) // CHUNK, 0)
             self.fs.keep(self)
+        self._mapped = True
         return self._memory()
 
     def prepare_program(self) -> None:
@@ -333,15 +390,17 @@ class TranslatorFile(TranslatorInode):
 
     # Changes
     def write_at(self, offset: int, data: Buffer, now: int) -> int:
-        if offset + len(data) > SIZE_MOST:
+        if offset + len(data) > NUMBER_MOST:
             raise LinuxError(linux.EFBIG)
+        self.fs.turn.take()
+        data = data[:WRITTEN_AT_ONCE]
         done = 0
         found: Any = None
         path = self.path()
         while done < len(data):
             piece = bytes(data[done : done + CHUNK])
             try:
-                count, found = self.fs.ask(b"tr_write", path, offset + done, piece)
+                count, found = self.fs.ask(b"tr_write", path, offset + done, piece, same=2)  # the program may have changed its memory
                 if not 0 < count <= len(piece):
                     raise LinuxError(linux.EIO)
             except LinuxError:
@@ -357,6 +416,7 @@ class TranslatorFile(TranslatorInode):
         return done
 
     def truncate(self, size: int, now: int) -> None:
+        self.fs.turn.take()
         found = self.fs.ask(b"tr_truncate", self.path(), size)
         self.drop_contents()
         self.answered(found)
@@ -392,16 +452,18 @@ class TranslatorDirectory(TranslatorInode, Directory):
 
     def __init__(self, fs: TranslatorFileSystem, parent: TranslatorDirectory | None, name: bytes, attributes: list[int]) -> None:
         self.settle(fs, parent, name, attributes)
-        Directory.__init__(self, fs, self.number(), attributes[0], attributes[3], attributes[4], attributes[2])
+        Directory.__init__(self, fs, self.number(), attributes[0], attributes[3], attributes[4], attributes[2] or fs.attached)
         self._known: dict[bytes, tuple[TranslatorInode | None, int]] = {}  # until when
         self._kinds: tuple[list[tuple[bytes, int, int]], int] = ([], -1)
         if parent is not None:
             self.parent, self.name = parent, name
         self.take(attributes)
 
-    def take(self, attributes: list[int]) -> None:
-        if attributes[2] != self.mtime or attributes[5] != self.version:
+    def before_change(self, size: int, modified: int, version: int) -> None:
+        if (modified, version) != (self.mtime, self.version):
             self._kinds = ([], -1)
+
+    def take(self, attributes: list[int]) -> None:
         super().take(attributes)
         self.size = 4096
 
@@ -479,7 +541,7 @@ class TranslatorDirectory(TranslatorInode, Directory):
             name = bytes(packed[at - length : at])
             if len(name) != length or not 0 < length <= NAME_MOST or name in (b".", b"..") or b"/" in name or b"\0" in name:
                 raise LinuxError(linux.EIO)
-            if kind not in _LISTED:
+            if kind not in (0, *TYPES):
                 raise LinuxError(linux.EIO)
             path = here + b"/" + name if here else name
             kinds.append((name, int.from_bytes(hashlib.blake2b(path, digest_size=6).digest(), "little") | 1, kind))
@@ -503,12 +565,14 @@ class TranslatorDirectory(TranslatorInode, Directory):
         return child
 
     def _require_name(self, name: bytes) -> None:
+        """The name may be changed, and nobody else changes one. Raises NotYet, LinuxError."""
         if len(name) > NAME_MOST:
             raise LinuxError(linux.ENAMETOOLONG)
         if self.removed:
             raise LinuxError(linux.ENOENT)
         if self.fs.read_only:
             raise LinuxError(linux.EROFS)
+        self.fs.turn.take()
 
     def create(self, name: bytes, mode: int, uid: int, gid: int, now: int, rdev: int = 0) -> Inode:
         self._require_name(name)
