@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from skerry.mach import mach_port as mp
 from skerry.mach import right
@@ -46,7 +47,7 @@ class Natives:
         self.template = template
         self.kernel = Kernel(machine)
         self.tasks: list[NativeTask] = []
-        self.sources: dict[NativeTask, list[str]] = {}  # lines
+        self.sources = WeakKeyDictionary[NativeTask, list[str]]()  # lines
 
     def start(self, source: str, *arguments: str | int) -> NativeTask:
         """A task that runs ``source``'s ``main(channel, *arguments)``."""

@@ -401,6 +401,10 @@ SCENARIOS = {
     priv.host_set_time(1000, 5)
     seconds, microseconds = host.host_get_time()
     assert 1000 <= seconds < 1100 and 0 <= microseconds < 1_000_000
+    priv.host_set_time(0x7FFF_FFFF, 999_999)  # what comes next has more than 31 bits
+    while host.host_get_time()[0] > 0:
+        pass
+    assert host.host_get_time()[0] < 0 and host.host_get_time64()[0] == 1 << 31
     assert code(priv.host_set_time, 1, 1_000_000) == code(priv.host_set_time, -1, 0) == mach.KERN_INVALID_VALUE
     assert code(Calls(HostPrivPort, task, task.host_self()).host_set_time, 1, 1) == mach.MIG_BAD_ID
 """,

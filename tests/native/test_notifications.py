@@ -130,9 +130,11 @@ for made, sync, at_once in ((0, 0, True), (1, 1, True), (1, 0, True), (1, 2, Fal
 port, notify = with_send(), task.reply_port()
 ask(port, mach.NOTIFY_NO_SENDERS, 0, notify)
 assert empty(notify)  # there is a sender
-me.mach_port_set_mscount(port, 77)
+me.mach_port_set_mscount(port, 0xFFFFFFFF)
 me.mach_port_deallocate(port)
-assert told(notify, mach.NOTIFY_NO_SENDERS, 77)
+assert told(notify, mach.NOTIFY_NO_SENDERS, 0xFFFFFFFF)
+me.mach_port_insert_right(port, port)
+assert status(port)[2] == 0  # 32 bits wide
 """,
     "port_destroyed hands the receive right over with its messages": """
 port, notify = with_send(), task.reply_port()

@@ -37,7 +37,7 @@ def message_accepted(entry: Entry) -> list[right.Held]:
 
 def no_senders(waiting: Port, make_sends: int) -> list[right.Held]:
     """A port has no send rights; ``make_sends`` were made, so a race with new ones can be seen."""
-    number = machmsg.integers(make_sends & 0x7FFFFFFF)
+    number = machmsg.Item(mach.MSG_TYPE_INTEGER_32, 32, 1, struct.pack("<I", make_sends))
     return post(messages.simple(mach.NOTIFY_NO_SENDERS, waiting, right.RightKind.SEND_ONCE, number))
 
 

@@ -52,7 +52,7 @@ def make_send(port: Port) -> Port:
     """A new send right; it counts as made. A dead port gives a dead right."""
     if not port.dead:
         port.sends += 1
-        port.make_sends += 1
+        port.make_sends = (port.make_sends + 1) & 0xFFFFFFFF
     return port
 
 

@@ -105,6 +105,7 @@ def _arguments(call: Call, message: Message) -> tuple[Any, ...]:
 
 
 WORDS: Final = {INT: ("<i", 4), NAME: ("<I", 4), NATURAL: ("<Q", 8)}
+_UNSIGNED: Final = {4: "I", 8: "Q"}
 
 
 def _check(kind: Kind, item: Item) -> None:
@@ -144,9 +145,15 @@ def _packed(kind: Kind, value: Any) -> Item:
     if kind in (BYTES, MEMORY):
         return Memory(mach.MSG_TYPE_BYTE, 8, len(value) if isinstance(value, bytes) else value.length, value)
     if kind is NATURALS:
-        return Data(mach.MSG_TYPE_INTEGER_64, 64, len(value), struct.pack(f"<{len(value)}Q", *value))
+        return Data(mach.MSG_TYPE_INTEGER_64, 64, len(value), _words(8, *value))
     if kind is NAMES:
-        return Memory(mach.MSG_TYPE_INTEGER_32, 32, len(value), struct.pack(f"<{len(value)}I", *value))
-    word, size = WORDS[kind]
+        return Memory(mach.MSG_TYPE_INTEGER_32, 32, len(value), _words(4, *value))
+    _, size = WORDS[kind]
     name = mach.MSG_TYPE_INTEGER_64 if size == 8 else mach.MSG_TYPE_INTEGER_32
-    return Data(name, 8 * size, 1, struct.pack(word, value))
+    return Data(name, 8 * size, 1, _words(size, value))
+
+
+def _words(size: int, *values: int) -> bytes:
+    """Numbers of ``size`` bytes each. What does not fit loses its high bits, as in C: tasks can bring about times that do not."""
+    mask = (1 << 8 * size) - 1
+    return struct.pack(f"<{len(values)}{_UNSIGNED[size]}", *(value & mask for value in values))
