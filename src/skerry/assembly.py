@@ -52,6 +52,10 @@ class Assembly:
         self.system.limits = limits
         self.system.on_end = ended
         self._tracer: Tracer | None = None
+        if options.disk_images:
+            from skerry import disks
+
+            disks.attach(self.system, devices, options.disk_images)
         mounts.mount_all(self.system, devices, names, options.binds, self._terminals())
         mounts.attach_translators(self.system, devices, names, options.mounts)
 

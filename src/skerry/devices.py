@@ -1,4 +1,4 @@
-"""What a run is given of the host: directories, standard streams, the network, and who it runs as."""
+"""What a run is given of the host: directories, disk images, standard streams, the network, and who it runs as."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from skerry.users import Identity
 
 if TYPE_CHECKING:
     from skerry.control.programs import Owner
+    from skerry.machine.hostdisk import HostDisk
     from skerry.machine.network import HostNetwork, Reach
     from skerry.machine.translator import TranslatorDevice
 
@@ -59,6 +60,9 @@ class Devices(Protocol):
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
         """The host's network; ``servers``: hosts on its loopback that may be asked for names."""
 
+    def disk(self, number: int) -> HostDisk:
+        """Disk image ``number`` of the options."""
+
     def translator(self, number: int) -> TranslatorDevice:
         """Who answers for mount ``number`` of the options."""
 
@@ -94,6 +98,7 @@ class OwnDevices:
         self._owners = owners
         self.identity = identity
         self.translators: Sequence[TranslatorDevice] = ()
+        self.disks: Sequence[HostDisk] = ()
         self.streams = streams
         self.terminal = next((number for number in range(3) if os.isatty(number)), None)
 
@@ -113,6 +118,9 @@ class OwnDevices:
     def stream(self, descriptor: int) -> Stream:
         return Stream(self._machine, descriptor)
 
+    def disk(self, number: int) -> HostDisk:
+        return self.disks[number]
+
     def translator(self, number: int) -> TranslatorDevice:
         return self.translators[number]
 
@@ -125,10 +133,15 @@ class OwnDevices:
 def own_devices(
     machine: Machine, options: Options, streams: list[int], owners: Owners, identity: Identity, owner: Owner | None
 ) -> OwnDevices:
-    """The devices of a run, or those of a system that ``owner`` controls."""
+    """The devices of a run, or those of a system that ``owner`` controls. Raises UserError."""
     if owner is None:
-        return OwnDevices(machine, options, streams, owners, identity)
-    from skerry.control.programs import ProgramDevices
+        devices = OwnDevices(machine, options, streams, owners, identity)
+    else:
+        from skerry.control.programs import ProgramDevices
 
-    owner.devices = ProgramDevices(machine, options, owners, identity)
-    return owner.devices
+        devices = owner.devices = ProgramDevices(machine, options, owners, identity)
+    if options.disk_images:
+        from skerry import disks
+
+        devices.disks = disks.open_all(machine, options)
+    return devices

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skerry.devices import OpenLayer, OwnDevices
+from skerry.machine.hostdisk import HostDisk
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach
@@ -39,6 +40,7 @@ class Grants:
             b"stream": self._stream,
             b"find": self._find,
             b"network": self._network,
+            b"disk": self._devices.disk,
             b"translator": self._devices.translator,
         }
         return opens[kind](*arguments)
@@ -149,6 +151,10 @@ class GrantedDevices:
         stream: Stream = self._open(b"stream", descriptor)
         return stream
 
+    def disk(self, number: int) -> HostDisk:
+        disk: HostDisk = self._open(b"disk", number)
+        return disk
+
     def translator(self, number: int) -> TranslatorDevice:
         device: TranslatorDevice = self._open(b"translator", number)
         return device
@@ -161,15 +167,18 @@ class GrantedDevices:
 def boot_data(devices: OwnDevices, options: Options, processors: int, clock_page: int, continues: bool) -> tuple[Any, ...]:
     """What the task needs to know to start."""
     identity = devices.identity
-    fields = {name: getattr(options, name) for name in options.__slots__ if name not in ("binds", "mounts", "publish", "net", "config")}
+    apart = ("binds", "mounts", "disk_images", "publish", "net", "config")
+    fields = {name: getattr(options, name) for name in options.__slots__ if name not in apart}
     publish = [tuple(getattr(item, name) for name in item.__slots__) for item in options.publish]
     binds = [(bind.source, bind.place, bind.writes.value) for bind in options.binds]
     mounts = [tuple(getattr(mount, name) for name in mount.__slots__) for mount in options.mounts]
+    images = [tuple(getattr(image, name) for name in image.__slots__) for image in options.disk_images]
     who = (identity.uid, identity.gid, tuple(identity.groups), tuple(identity.variables))
     return (
         fields,
         binds,
         mounts,
+        images,
         publish,
         options.net.value,
         who,

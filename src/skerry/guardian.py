@@ -24,6 +24,7 @@ METHODS: Final = {  # of devices: what the run was given, by what it is (``grant
     "files": (b"tree", b"node", b"layer", b"find", b"translator"),
     "console": (b"stream",),
     "network": (b"network",),
+    "disk": (b"disk",),
 }
 PORT: Final = 0x1001  # names of rights that the server starts with
 FACTORY: Final = 0x1002

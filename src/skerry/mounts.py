@@ -74,11 +74,12 @@ def mount_all(system: System, devices: Devices, names: Namespace, binds: list[Bi
     """Mount what belongs to every system, then ``binds``. Raises UserError."""
     platform = system.platform
     now = platform.realtime()
-    mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, devpts))
+    disks = system.disks.values()
+    mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, devpts, disks))
     mount(names.make_directory(b"/dev/pts", 0o755, now), devpts.root)
     mount(names.make_directory(b"/dev/mqueue", 0o755, now), system.message_files.root)
     mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())
-    mount(names.make_directory(b"/sys", 0o755, now), make_sys(platform, SYS))
+    mount(names.make_directory(b"/sys", 0o755, now), make_sys(platform, SYS, disks))
     for number, (path, mode) in enumerate(IN_MEMORY, DEVICE + 3):
         fs = MemoryFileSystem(platform, number, storage=system.limits.storage)
         mount(names.make_directory(path, 0o755, now), Directory(fs, fs.next_ino(), linux.S_IFDIR | mode, 0, 0, now))

@@ -49,6 +49,16 @@ class Mount:
     text: str  # as it was given
 
 
+@dataclass(frozen=True, slots=True)
+class DiskImage:
+    """The host file at ``path`` is the block device /dev/``name`` inside."""
+
+    name: str
+    path: bytes
+    writable: bool  # what is written goes to the file
+    text: str  # as it was given
+
+
 class Net(Enum):
     """What a program reaches beyond its own loopback."""
 
@@ -79,6 +89,7 @@ class Options:
     user: str = ""  # who the program is inside: NAME, UID or UID:GID; "": who gives the command
     binds: list[Bind] = field(default_factory=list)
     mounts: list[Mount] = field(default_factory=list)
+    disk_images: list[DiskImage] = field(default_factory=list)
     environment: list[bytes] = field(default_factory=list)
     directory: bytes = b"/"  # to start in
     directory_given: bool = False  # False: where the command was given; the root if that cannot be seen inside

@@ -12,7 +12,7 @@ from skerry.control.desk import Desk
 from skerry.grants import GrantedDevices
 from skerry.lib.channel import Channel
 from skerry.machine._host import Machine
-from skerry.options import Bind, Mount, Net, Options, Publish, UserError, Writes
+from skerry.options import Bind, DiskImage, Mount, Net, Options, Publish, UserError, Writes
 from skerry.unix import signals
 from skerry.unix.glue.task import KernelLink, RunLoop, TaskPlatform
 from skerry.users import Identity
@@ -35,10 +35,10 @@ def main(channel: Channel, machine: Machine) -> None:
 
 
 def _run(link: KernelLink, machine: Machine) -> int:
-    fields, binds, mounts, publish, net, who, streams, terminal, processors, clock_page, continues = link.ask(
+    fields, binds, mounts, images, publish, net, who, streams, terminal, processors, clock_page, continues = link.ask(
         traps.TRAP_BOOT, link.events, link.drivers.interrupts
     )
-    options = _options(fields, binds, mounts, publish, net)
+    options = _options(fields, binds, mounts, images, publish, net)
     devices = GrantedDevices(link.drivers.open, options, Identity(*who), streams, terminal)
     platform = TaskPlatform(link, machine, processors, clock_page)
     run_loop = RunLoop(platform)
@@ -97,9 +97,12 @@ def _options(
     fields: dict[str, Any],
     binds: list[tuple[bytes, bytes, str]],
     mounts: list[tuple[Any, ...]],
+    images: list[tuple[Any, ...]],
     publish: list[tuple[Any, ...]],
     net: str,
 ) -> Options:
     shown = [Bind(source, place, Writes(writes)) for source, place, writes in binds]
     attached = [Mount(*item) for item in mounts]
-    return Options(**fields, binds=shown, mounts=attached, publish=[Publish(*item) for item in publish], net=Net(net))
+    disks = [DiskImage(*item) for item in images]
+    published = [Publish(*item) for item in publish]
+    return Options(**fields, binds=shown, mounts=attached, disk_images=disks, publish=published, net=Net(net))

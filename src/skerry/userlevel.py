@@ -66,6 +66,7 @@ def run(machine: Machine, options: Options, streams: list[int], owner: Owner | N
         "skerry.control.calls",
         "skerry.networks",
         *(["skerry.unix.fs.translator"] if options.mounts else []),
+        *(["skerry.disks"] if options.disk_images else []),
         *(["skerry.unix.strace", "skerry.unix.observe"] if options.strace else []),
         *(["skerry.stats"] if options.stats else []),
     ]

@@ -31,6 +31,13 @@ def elf(machine: int = X86_64, interpreter: bytes = b"", segments: int = 1) -> b
     return head.ljust(1024, b"\0") + interpreter.ljust(3072, b"\0")
 
 
+def an_image(directory: Path, mode: int = 0o644) -> str:
+    path = directory / "image"
+    path.write_bytes(bytes(4096))
+    path.chmod(mode)
+    return str(path)
+
+
 def program(directory: Path, contents: bytes, mode: int = 0o755) -> list[str]:
     """The arguments that run a file with these contents."""
     path = directory / "program"
@@ -76,6 +83,28 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], int, str]] = {
     "bind is missing": (lambda d: ["--bind", str(d / "missing"), "true"], 125, "No such file or directory: give a directory"),
     "bind rw is missing": (lambda d: ["--bind", f"{d / 'missing'}:/x:rw", "true"], 125, "No such file or directory: give a directory"),
     "bind is on a file": (lambda d: ["--bind", f"{d}:/etc/passwd", "true"], 125, "/etc/passwd inside: Not a directory"),
+    "disk image has no file": (lambda d: ["--disk-image", "disk0", "true"], 125, "--disk-image disk0: no file: give NAME=FILE[:ro|rw]"),
+    "disk image has no name": (lambda d: ["--disk-image", "=x", "true"], 125, "nothing is not a name of up to 31 letters"),
+    "disk image has a name that is a path": (lambda d: ["--disk-image", "../x=x", "true"], 125, "../x is not a name of up to"),
+    "disk image has the name of another device": (lambda d: ["--disk-image", "null=x", "true"], 125, "there is another /dev/null: choose"),
+    "disk images have one name": (
+        lambda d: ["--disk-image", f"a={an_image(d)}", "--disk-image", f"a={an_image(d)}:ro", "true"],
+        125,
+        "there are two called a: give each a name of its own",
+    ),
+    "disk image is given twice to write": (
+        lambda d: ["--disk-image", f"a={an_image(d)}:rw", "--disk-image", f"b={an_image(d)}:rw", "true"],
+        125,
+        "another run, or this one under another name, has it: end that first",
+    ),
+    "disk image is missing": (
+        lambda d: ["--disk-image", "a=missing", "true"],
+        125,
+        "--disk-image a=missing: No such file or directory: give",
+    ),
+    "disk image is a directory": (lambda d: ["--disk-image", f"a={d}", "true"], 125, "not a regular file: give an image, such as truncate"),
+    "disk image is a device": (lambda d: ["--disk-image", "a=/dev/zero:rw", "true"], 125, "not a regular file: give an image"),
+    "disk image is empty": (lambda d: ["--disk-image", f"a={a_file(d)}", "true"], 125, "smaller than a sector: give an image"),
     "cwd is missing": (lambda d: ["--cwd", "/no/such", "true"], 125, "--cwd /no/such: No such file or directory: give a directory"),
     "cwd is a file": (lambda d: ["--cwd", "/etc/passwd", "true"], 125, "--cwd /etc/passwd: Not a directory"),
     "env has no name": (lambda d: ["--env", "=x", "true"], 125, "--env =x: no name"),
@@ -94,6 +123,15 @@ def test_error_is_one_line_that_says_what_to_do(case: str, skerry: Run, tmp_path
     assert result.stderr.startswith("skerry")
     assert words in result.stderr
     assert (result.stdout, result.returncode) == ("", status)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")
+@pytest.mark.parametrize(
+    ("mode", "writes", "words"), [(0o444, "rw", "Permission denied: change its mode, or have it be ro\n"), (0, "ro", "change its mode\n")]
+)
+def test_disk_image_that_is_not_ones_own(skerry: Run, tmp_path: Path, mode: int, writes: str, words: str) -> None:
+    result = skerry("run", "--disk-image", f"a={an_image(tmp_path, mode)}:{writes}", "true")
+    assert (result.stderr.count("\n"), result.stderr.endswith(words), result.returncode) == (1, True, 125)
 
 
 def test_command_that_is_unknown_gets_a_suggestion(skerry: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from skerry.cli.disks import parse_disk_images
 from skerry.cli.help import READ_ON, WIDTH, GroupedOptions
 from skerry.cli.network import parse_publish
 from skerry.messages import say
@@ -21,7 +22,7 @@ SMALLEST: Final = 0.001  # of numbers that are not whole
 LARGEST: Final = 1e9
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 GROUPS: Final = {  # of options, in help
-    "Files": ("root", "bind", "upper", "mount", "cwd"),
+    "Files": ("root", "bind", "upper", "mount", "disk_image", "cwd"),
     "User and environment": ("user", "env"),
     "Network": ("net", "publish"),
     "Limits, on all processes together": ("memory", "disk", "pids", "cpus", "timeout"),
@@ -152,6 +153,12 @@ def _here() -> str:
     help="Attach a translator: your class serves the tree at PLACE, or fsspec the files of a URL (zip://x.zip, https://…, s3://…).",
 )
 @click.option(
+    "--disk-image",
+    multiple=True,
+    metavar="NAME=FILE[:ro|rw]",
+    help="Show a disk image of the host as the block device /dev/NAME. Writes are refused; rw: go to the file.",
+)
+@click.option(
     "--env", multiple=True, metavar="K[=V]", help="Set a variable, or pass the host's on. Some are passed on always: PATH, HOME, …"
 )
 @click.option("--cwd", default="", metavar="DIR", help="Directory inside to start in (default: the current one, if it is there).")
@@ -180,6 +187,7 @@ def run(
     user: str,
     bind: tuple[str, ...],
     mount: tuple[str, ...],
+    disk_image: tuple[str, ...],
     env: tuple[str, ...],
     cwd: str,
     net: str,
@@ -204,6 +212,7 @@ def run(
     skerry run --bind ~/project:/src --cwd /src make -j2       and so it is here: the host's files are only read
     skerry run --bind ~/out:/out:rw -- sh -c 'ls > /out/list'  writes that shall last
     skerry run --mount /data=server.py:Server -- ls /data      a tree that your class serves; /z=zip://x.zip: what fsspec reaches
+    skerry run --disk-image disk0=a.img:rw -- mkfs.ext4 /dev/disk0   a block device that is a file of the host
     skerry run --root ./rootfs -- /bin/sh                      another root
     skerry run --upper work -- sh -c 'echo x > /etc/motd'      keep what is written; skerry diff work shows it
     skerry run --user root --upper work -- dpkg -i ./x.deb     be root inside, and keep what was installed
@@ -222,6 +231,7 @@ def run(
             user=user,
             binds=[parse_bind(text) for text in bind],
             mounts=[parse_mount(text) for text in mount],
+            disk_images=parse_disk_images(disk_image),
             environment=make_environment(env, user),
             directory=os.fsencode(os.path.join(_here(), cwd)),
             directory_given=bool(cwd),

@@ -7,6 +7,7 @@ import socket
 import traceback
 from typing import Any
 
+from skerry.cli.disks import parse_disk_images
 from skerry.cli.network import parse_publish
 from skerry.cli.run import make_environment, parse_bind, parse_count, parse_mount, parse_number, parse_size, parse_time
 from skerry.control.lines import encode
@@ -64,6 +65,7 @@ def make_options(words: dict[str, Any]) -> Options:
         user=user,
         binds=[parse_bind(text) for text in words["bind"]],
         mounts=[parse_mount(text) for text in words["mount"]],
+        disk_images=parse_disk_images(words["disk_image"]),
         environment=environment,
         directory=os.fsencode(os.path.join(os.getcwd(), words["cwd"])),
         directory_given=bool(words["cwd"]),

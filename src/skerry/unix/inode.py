@@ -15,6 +15,7 @@ from skerry.unix import notify
 from skerry.unix.errors import LinuxError
 
 if TYPE_CHECKING:
+    from skerry.unix.disk import BlockDevice
     from skerry.unix.files import OpenFile
     from skerry.unix.locks import FileLocks
     from skerry.unix.memory import Memory
@@ -59,6 +60,7 @@ class Inode:
     """An object of a file system and its attributes. ``mode`` holds the type bits too."""
 
     pipe: Pipe | None = None  # of a fifo, once it was opened
+    disk: BlockDevice | None = None  # of a block device, once it was opened
     immutable = False  # nobody may write it, whatever the mode says
     socket: LocalSocket | None = None  # that is bound to this name
     watched: Watched | None = None  # who is told what happens here, if somebody is

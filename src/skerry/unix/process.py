@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from skerry.unix.accounting import IntervalTimer, ProcessorTimer
     from skerry.unix.aio import Context
     from skerry.unix.console import Console
+    from skerry.unix.disk import BlockDevice
     from skerry.unix.entry import Handlers
     from skerry.unix.files import FileTable
     from skerry.unix.fs.tmpfs import Directory
@@ -219,6 +220,7 @@ class System:
         self.last_ino = 0
         self.last_device = 0  # of a file system that a program mounted
         self.mounted: list[FileSystem] = []  # by programs
+        self.disks: dict[int, BlockDevice] = {}  # by number
         self.last_cookie = 0  # of a move that inotify reported
         self.hostname = b"skerry"
         self.domain = b"(none)"

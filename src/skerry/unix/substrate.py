@@ -212,6 +212,25 @@ class Translator(Protocol):
         """Nobody waits for this call any more."""
 
 
+class Disk(Translator, Protocol):
+    """A disk: bytes at offsets below its size, which never changes. It is asked as a translator is, for ``flush`` alone, without arguments.
+
+    Raises LinuxError with what the host says.
+    """
+
+    size: int  # bytes, whole sectors of 512
+    writable: bool
+
+    def contents(self) -> MemoryObject:
+        """What is read, written and mapped, within the size."""
+
+    def discard(self, offset: int, length: int, /) -> None:
+        """Nobody needs what the range holds; raises LinuxError(EOPNOTSUPP)."""
+
+    def zero(self, offset: int, length: int, /) -> None:
+        """Have the range hold zeros."""
+
+
 ThreadTrap = Callable[["UserThread", int, int, int], None]  # thread, signal number, code, address
 
 

@@ -1,8 +1,8 @@
-"""The devices of /dev that programs read: null, zero, full, random, terminals, and links to the open files."""
+"""The devices of /dev: null, zero, full, random, terminals, disks, and links to the open files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
 from skerry.unix.inode import FileSystem, Inode
 
 if TYPE_CHECKING:
+    from skerry.unix.disk import BlockDevice
     from skerry.unix.process import Thread
     from skerry.unix.substrate import Platform
 
@@ -106,13 +107,19 @@ def _open_memory(platform: Platform, number: int, inode: Inode, flags: int) -> O
 
 
 def open_device(inode: Inode, thread: Thread, flags: int) -> OpenFile:
-    """A device that somebody made (mknod). Raises ENXIO."""
-    if inode.mode & linux.S_IFMT != linux.S_IFCHR:
+    """A disk, or a device that somebody made (mknod). Raises ENXIO."""
+    kind = inode.mode & linux.S_IFMT
+    if kind == linux.S_IFBLK:
+        disk = thread.process.system.disks.get(inode.rdev)
+        if disk is None:
+            raise LinuxError(linux.ENXIO)
+        return disk.open(inode, flags)
+    if kind != linux.S_IFCHR:
         raise LinuxError(linux.ENXIO)
     return _open_memory(thread.process.system.platform, inode.rdev, inode, flags)
 
 
-def make_dev(platform: Platform, device: int, devpts: DevPts) -> Directory:
+def make_dev(platform: Platform, device: int, devpts: DevPts, disks: Iterable[BlockDevice]) -> Directory:
     """The root of /dev."""
     now = platform.realtime()
     fs = MemoryFileSystem(platform, device, "devtmpfs")
@@ -123,6 +130,8 @@ def make_dev(platform: Platform, device: int, devpts: DevPts) -> Directory:
     for name, target in ((b"fd", b"fd"), (b"stdin", b"fd/0"), (b"stdout", b"fd/1"), (b"stderr", b"fd/2")):
         root.symlink(name, b"/proc/self/" + target, 0, 0, now)
     add_devices(root, devpts, now)
+    for disk in disks:
+        root.create(disk.name, linux.S_IFBLK | 0o660, *disk.owner, now, disk.number)
     for name in (b"shm", b"pts"):
         root.create(name, linux.S_IFDIR | (0o1777 if name == b"shm" else 0o755), 0, 0, now)
     return root

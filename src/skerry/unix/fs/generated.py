@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from skerry.unix.process import Process, Thread
 
 Texts = dict[bytes, Callable[[], bytes]]  # path below the directory: its contents
+Links = dict[bytes, bytes]  # path below the directory: where the symbolic link there leads
 
 
 class GeneratedFile(Inode):
@@ -120,9 +121,10 @@ class ProcessDirectory(GeneratedDirectory):
 class GeneratedTree:
     """Directories that follow from the paths of files."""
 
-    def __init__(self, fs: MemoryFileSystem, files: Texts) -> None:
+    def __init__(self, fs: MemoryFileSystem, files: Texts, links: Links | None = None) -> None:
         self._fs = fs
         self._files = files
+        self._links = links or {}
 
     def directory(self, prefix: bytes = b"") -> GeneratedDirectory:
         """What lies below ``prefix``, which is empty or ends with a slash."""
@@ -130,12 +132,15 @@ class GeneratedTree:
 
     def names(self, prefix: bytes) -> list[bytes]:
         """The names directly below ``prefix``."""
-        return sorted({path[len(prefix) :].split(b"/")[0] for path in self._files if path.startswith(prefix)})
+        return sorted({path[len(prefix) :].split(b"/")[0] for path in (*self._files, *self._links) if path.startswith(prefix)})
 
     def make(self, path: bytes) -> Inode | None:
-        """The inode of a file or directory."""
+        """The inode of a file, link or directory."""
         contents = self._files.get(path)
         if contents is not None:
             return GeneratedFile(self._fs, contents)
+        target = self._links.get(path)
+        if target is not None:
+            return GeneratedLink(self._fs, lambda _thread: target)
         below = path + b"/"
-        return self.directory(below) if any(known.startswith(below) for known in self._files) else None
+        return self.directory(below) if any(known.startswith(below) for known in (*self._files, *self._links)) else None

@@ -12,7 +12,7 @@ from skerry.abi import linux
 from skerry.unix import inotify
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
-from skerry.unix.fs import namespaces, procdetail, procmem, procnet, proctext
+from skerry.unix.fs import namespaces, procdetail, procdisk, procmem, procnet, proctext
 from skerry.unix.fs.generated import GeneratedDirectory, GeneratedFile, GeneratedLink, GeneratedTree, ProcessDirectory
 from skerry.unix.fs.tmpfs import MemoryFileSystem
 from skerry.unix.inode import Inode
@@ -45,7 +45,9 @@ class Proc:
             b"loadavg": lambda: proctext.loadavg(system),
             b"vmstat": lambda: proctext.vmstat(system),
             b"swaps": lambda: b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
-            b"devices": lambda: b"Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n",
+            b"devices": lambda: procdisk.devices(system),
+            b"partitions": lambda: procdisk.partitions(system),
+            b"diskstats": lambda: procdisk.statistics(system),
             b"version": lambda: b"Linux version " + RELEASE + b" (skerry) #1 SMP Skerry\n",
             b"cmdline": lambda: b"skerry\n",
             b"sys/kernel/ngroups_max": lambda: b"65536\n",

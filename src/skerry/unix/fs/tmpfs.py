@@ -231,6 +231,11 @@ class Node(Inode):
 
         return open_device(self, thread, flags)
 
+    def note_mapped_write(self, wait: bool) -> None:
+        super().note_mapped_write(wait)
+        if self.disk is not None and wait:
+            self.disk.flush()
+
 
 class Directory(Inode):
     """A directory; ``parent`` and ``name`` say where it is, ``covered_by`` what is mounted on it."""

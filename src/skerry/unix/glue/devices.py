@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from skerry.abi import linux, values
+from skerry.machine.hostdisk import HostDisk
 from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
 from skerry.machine.layernode import LayerNode
@@ -241,6 +242,35 @@ class TranslatedTree:
             return None
         except OSError as error:
             return error.errno or linux.EIO, None
+
+
+class DiskDevice:
+    """A disk (:class:`skerry.unix.substrate.Disk`)."""
+
+    def __init__(self, disk: HostDisk) -> None:
+        self.size = disk.size
+        self.writable = disk.writable
+        self.discard = translated(disk.discard)
+        self.zero = translated(disk.zero)
+        self._open = translated(disk.open)
+        self._begin_flush = translated(disk.begin_flush)
+        self._end_flush = disk.end_flush
+
+    def contents(self) -> FileDevice:
+        return as_device(self._open())
+
+    def ask(self, method: bytes, arguments: tuple[Any, ...], done: Callable[[], None]) -> int:
+        assert (method, arguments) == (b"flush", ())
+        return self._begin_flush(done)
+
+    def take(self, number: int) -> tuple[int, Any] | None:
+        try:
+            return self._end_flush(number), None
+        except OSError as error:
+            return None if error.errno == linux.EAGAIN else (error.errno or linux.EIO, None)
+
+    def drop(self, number: int) -> None:
+        self.take(number)
 
 
 class StreamDevice:

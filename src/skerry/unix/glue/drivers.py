@@ -20,7 +20,7 @@ REPEATABLE: Final = frozenset((b"stat", b"list", b"readlink", b"attributes", b"s
 OPENING: Final = frozenset((b"open", b"make_file", b"make_unnamed"))  # their results have contents of files
 ATTEMPTS: Final = 8  # for one call; a driver that dies of it dies of it again
 FORGOTTEN: Final = 32  # objects that are given up in one call
-SERVICES: Final = {b"stream": "console", b"network": "network"}  # that serve what a run is given, by what it is; else files
+SERVICES: Final = {b"stream": "console", b"network": "network", b"disk": "disk"}  # that serve what a run is given; else files
 
 
 class Driver:

@@ -13,6 +13,7 @@ from skerry.lib.coroutine import Interrupted
 from skerry.unix import memfd, sigio, signals
 from skerry.unix.answers import NotYet
 from skerry.unix.arguments import c_int, c_long
+from skerry.unix.disk import BlockFile
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import DirectoryFile, OpenFile, RegularFile, packed_old_entry
 from skerry.unix.fs.tmpfs import Directory
@@ -29,7 +30,8 @@ Result = int | Coroutine[Any, Any, int]
 MAX_TRANSFER: Final = 0x7FFFF000
 STEP: Final = 1 << 21  # bytes that are brought through the server at a time: what a program can make it hold
 IOV_MAX: Final = 1024
-_WHOLE: Final = (linux.S_IFREG, linux.S_IFCHR)  # what read gives all that was asked for, as long as there is more
+_WHOLE: Final = (linux.S_IFREG, linux.S_IFCHR, linux.S_IFBLK)  # what read gives all that was asked for, as long as there is more
+STORED: Final = (linux.S_IFREG, linux.S_IFBLK)  # what writes never wait for
 _PRIVILEGES: Final = linux.S_ISUID | linux.S_ISGID
 
 
@@ -176,7 +178,7 @@ def write_bytes(thread: Thread, file: OpenFile, data: bytes) -> Result:
         if error.errno == linux.EPIPE:
             signals.send_to_thread(thread, signals.SignalInfo(linux.SIGPIPE, linux.SI_USER))
         raise
-    if done == len(data) or (done is not None and file.inode.is_regular):  # a short write to a file: there is no space for the rest
+    if done == len(data) or (done is not None and file.inode.mode & linux.S_IFMT in STORED):  # short: there is no space for the rest
         return done
     if file.controlled:
         return _write_to_terminal(thread, file, data, done or 0)
@@ -534,6 +536,9 @@ def sys_fsync(thread: Thread, fd: int) -> Result:
 
 
 def sys_sync(thread: Thread) -> Result:
+    for disk in thread.process.system.disks.values():
+        with suppress(LinuxError):
+            disk.flush()
     mounted = [thread.process.system.root.fs]
     while mounted:
         fs = mounted.pop()
@@ -568,6 +573,9 @@ def sys_fallocate(thread: Thread, fd: int, mode: int, offset: int, length: int) 
         raise LinuxError(linux.EBADF)
     if isinstance(file, PipeEnd):
         raise LinuxError(linux.ESPIPE)
+    if isinstance(file, BlockFile):
+        file.allocate(mode, offset, length)
+        return 0
     if not file.inode.is_regular:
         raise LinuxError(linux.ENODEV)
     if not mode & linux.FALLOC_FL_KEEP_SIZE:

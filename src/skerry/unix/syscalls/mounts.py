@@ -123,11 +123,11 @@ def _new_root(system: System, kind: bytes, options: bytes) -> Directory:
     if kind == b"proc":
         return Proc(system, device).root()
     if kind == b"sysfs":
-        return make_sys(system.platform, device)
+        return make_sys(system.platform, device, system.disks.values())
     if kind == b"devpts":
         return DevPts(system, device).root
     if kind == b"devtmpfs":
-        return make_dev(system.platform, device, DevPts(system, device))
+        return make_dev(system.platform, device, DevPts(system, device), system.disks.values())
     if kind != b"tmpfs":
         raise LinuxError(linux.ENODEV)
     wanted = dict(option.partition(b"=")[::2] for option in options.split(b",") if option)

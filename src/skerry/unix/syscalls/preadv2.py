@@ -66,7 +66,7 @@ def sys_pwritev2(thread: Thread, fd: int, address: int, count: int, offset: int,
         raise LinuxError(linux.EBADF)
     _check(file, flags & 0xFFFFFFFF, True)
     result = _write(thread, file, fd, address, count, offset, flags)
-    if not flags & (RWF_DSYNC | RWF_SYNC) or not file.inode.is_regular:
+    if not flags & (RWF_DSYNC | RWF_SYNC) or file.inode.mode & linux.S_IFMT not in descriptors.STORED:
         return result
     if isinstance(result, int):
         file.sync()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
+from skerry.unix.syscalls.descriptors import STORED
 
 if TYPE_CHECKING:
     from skerry.unix.process import Thread
@@ -31,7 +32,7 @@ def sys_sync_file_range(thread: Thread, fd: int, offset: int, length: int, flags
         raise LinuxError(linux.EINVAL)
     if file.inode.mode & linux.S_IFMT not in _RANGED:
         raise LinuxError(linux.ESPIPE)
-    if flags and file.inode.is_regular:
+    if flags and file.inode.mode & linux.S_IFMT in STORED:
         file.sync()
     return 0
 
