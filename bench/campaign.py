@@ -149,7 +149,7 @@ class Run:
         self.place = Path(tempfile.mkdtemp(prefix="skerry-campaign-"))
         load = self.place / "load.py"
         load.write_text(LOAD)
-        inside = [sys.executable, "-u", str(load), str(self.place), str(port), *(["gcc"] if shutil.which("gcc") else [])]
+        inside = [os.path.realpath(sys.executable), "-u", str(load), str(self.place), str(port), *(["gcc"] if shutil.which("gcc") else [])]
         command = [
             sys.executable,
             "-m",

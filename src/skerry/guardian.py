@@ -35,13 +35,22 @@ class Guardian:
     """The reincarnation server, as the kernel's process has it."""
 
     def __init__(
-        self, kernel: Kernel, template: Template, open: Callable[..., Any], say: Callable[[str], None], ended: Callable[[], None]
+        self,
+        kernel: Kernel,
+        template: Template,
+        open: Callable[..., Any],
+        say: Callable[[str], None],
+        ended: Callable[[], None],
+        description: str | None = None,
     ) -> None:
-        """``open`` opens what the run was given; ``ended`` is called when the server has died. Raises OSError, MachineError."""
+        """``open`` opens what the run was given; ``ended`` is called when the server has died. ``description``: DESCRIPTION's text.
+
+        Raises OSError, MachineError.
+        """
         self.factory = Factory(kernel, template, say)
         self.devices = {name: DrivenDevice(kernel, open, methods) for name, methods in METHODS.items()}
         names = {name: FIRST_DEVICE + at for at, name in enumerate(self.devices)}
-        arguments: list[str | int] = [PORT, FACTORY, DESCRIPTION.read_text(), json.dumps(names)]
+        arguments: list[str | int] = [PORT, FACTORY, description or DESCRIPTION.read_text(), json.dumps(names)]
         self.task = NativeTask(kernel, template, "skerry.servers.reincarnation:main", arguments=arguments)
         self.task.name = "reincarnation"
         mp.mach_port_allocate_name(self.task, RightKind.RECEIVE, PORT)

@@ -20,7 +20,7 @@ class DriverPort(Protocol):
 
     @routine(5600)
     async def driver_attach(self, interrupts: MakeSend) -> Natural:
-        """A client's number. INTERRUPT messages for it go to ``interrupts``."""
+        """A client's number. INTERRUPT messages for it go to ``interrupts``. Whoever attaches the same port again is the same client."""
 
     @routine(5601)
     async def device_invoke(self, transaction: Natural, target: Natural, method: Method, arguments: Data) -> Data:
@@ -50,7 +50,9 @@ class GuardianPort(Protocol):
 
     @routine(5701)
     async def service_keep(self, right: CopySend) -> Natural:
-        """Keep a send right for those who come after the caller, as long as its port lives; a number for it, never used again.
+        """Keep a send right for those who come after the caller, as long as its port lives; a number for it, never used for another.
+
+        A right that is kept already has the number that it has.
 
         Raises CallError: INVALID_TASK, RESOURCE_SHORTAGE (too many).
         """

@@ -35,7 +35,7 @@ class Service:
         self._handlers: dict[int, Answer] = {}  # by the name of the port that a request came to
         self._waiting: dict[int, _Answer] = {}  # by the name of the reply port
         self._idle_replies: list[int] = []
-        self._notified: dict[int, Callable[[], None]] = {}  # by the name that may die
+        self._notified: dict[int, list[Callable[[], None]]] = {}  # by the name that may die
         self._returning: dict[int, Callable[[], None]] = {}  # by the name that may come back
         self._notify_port = self.new_port()
         self._outgoing: UserMessage | None = None
@@ -56,8 +56,15 @@ class Service:
         self.loop.start(body, _ended)
 
     def on_death(self, name: int, callback: Callable[[], None]) -> None:
-        """Call ``callback`` when ``name`` becomes a dead name; its user reference for the notification is given up. Raises CallError."""
-        self._notified[name] = callback
+        """Call ``callback`` when ``name`` becomes a dead name; the user reference of the notification is given up. Raises CallError.
+
+        Several callbacks for one name are called in turn.
+        """
+        known = self._notified.get(name)
+        if known is not None:
+            known.append(callback)
+            return
+        self._notified[name] = [callback]
         try:
             finish(self.kernel.mach_port_request_notification(name, mach.NOTIFY_DEAD_NAME, 1, self._notify_port))
         except CallError:
@@ -207,10 +214,10 @@ class Service:
         if not isinstance(item.data, bytes) or item.number != 1:
             return
         name = int.from_bytes(item.data, "little")
-        callback = self._notified.pop(name, None)
+        callbacks = self._notified.pop(name, [])
         if message.id == mach.NOTIFY_DEAD_NAME:
             self.deallocate(name)
-            if callback is not None:
+            for callback in callbacks:
                 callback()
 
 

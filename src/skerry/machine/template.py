@@ -78,11 +78,19 @@ def _fork(kernel: socket.socket, channel: int, doorbell: int, mapper: int) -> No
             _run(channel, doorbell, mapper)
         os._exit(1)
     if pid > 0:
-        process = os.pidfd_open(pid)
-        socket.send_fds(kernel, [b"%d" % pid], [process])
-        os.close(process)
+        _tell(kernel, pid)
     for descriptor in (ready, go, channel, doorbell, mapper):
         os.close(descriptor)
+
+
+def _tell(kernel: socket.socket, pid: int) -> None:
+    try:
+        process = os.pidfd_open(pid)
+    except OSError as error:  # somebody has killed it already, and the host has reaped it
+        kernel.send(b"error %d" % (error.errno or 0))
+        return
+    socket.send_fds(kernel, [b"%d" % pid], [process])
+    os.close(process)
 
 
 def _run(descriptor: int, doorbell: int, mapper: int) -> None:

@@ -28,8 +28,10 @@ class Driver:
         self._service = service
         self._guardian = guardian
         self._device = device
-        self._clients = clients
+        self._clients: dict[int, int] = {}
         self._channel = service.task.channel
+        for number, right in clients.items():
+            self._add(number, right)
         interrupts = service.new_port()
         service.serve(interrupts, self.interrupt)
         self._ask(driving.TRAP_INTERRUPTS, interrupts)
@@ -46,8 +48,22 @@ class Driver:
 
     async def driver_attach(self, interrupts: int) -> int:
         number = await self._guardian.service_keep(interrupts)
-        self._clients[number] = interrupts
+        self._add(number, interrupts)
         return number
+
+    def _add(self, number: int, interrupts: int) -> None:
+        """Have a client; ``interrupts`` is ours until it is dead."""
+        if number in self._clients:
+            self._service.deallocate(interrupts)
+            return
+        try:
+            self._service.on_death(interrupts, lambda: self._remove(number))
+        except CallError:  # it is
+            return
+        self._clients[number] = interrupts
+
+    def _remove(self, number: int) -> None:
+        self._service.deallocate(self._clients.pop(number))
 
     async def device_invoke(self, transaction: int, target: int, method: bytes, arguments: bytes) -> bytes:
         result, files = values.unpack(self._ask(driving.TRAP_INVOKE, transaction, target, method, arguments))
@@ -69,20 +85,19 @@ class Driver:
         numbers = memoryview(bytes(item.data)).cast("Q").tolist()
         for number in {number >> driving.CLIENT_SHIFT for number in numbers}:
             mine = [each for each in numbers if each >> driving.CLIENT_SHIFT == number]
-            if number in self._clients:
-                await self._tell(number, mine)
+            await self._tell(number, mine)
             self._ask(driving.TRAP_ACKNOWLEDGE, *mine)
         return mach.KERN_SUCCESS, UserMessage(0)
 
     async def _tell(self, number: int, numbers: list[int]) -> None:
+        """Send interrupts to a client, if there is one of that number, when it takes them."""
         body = machmsg.pack_items((machmsg.naturals(*numbers),))
-        told = UserMessage(driving.INTERRUPT, self._clients[number], remote_type=mach.MSG_TYPE_COPY_SEND, body=body)
-        while True:
+        while number in self._clients:
+            told = UserMessage(driving.INTERRUPT, self._clients[number], remote_type=mach.MSG_TYPE_COPY_SEND, body=body)
             try:
                 self._service.task.send(told, timeout=0)
             except MessageFailure as failure:
-                if failure.code != mach.MACH_SEND_TIMED_OUT:  # it is dead
-                    del self._clients[number]
+                if failure.code != mach.MACH_SEND_TIMED_OUT:  # it is dead, as we are about to be told
                     return
                 if failure.message is not None:
                     self._service.deallocate(failure.message.remote)  # the right that carried it has come back

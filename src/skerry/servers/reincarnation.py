@@ -73,19 +73,20 @@ class Watched:
         self._came_back.wake()
 
     async def service_keep(self, right: int) -> int:
+        for number, kept in self._kept.items():
+            if kept == right:
+                self._service.deallocate(right)
+                return number
         if len(self._kept) >= MOST_KEPT:
             raise CallError(mach.KERN_RESOURCE_SHORTAGE)
         self._last_kept += 1
         number = self._last_kept
-        if right not in self._kept.values():
-            self._service.on_death(right, lambda: self._died(right))
+        self._service.on_death(right, lambda: self._died(number))
         self._kept[number] = right
         return number
 
-    def _died(self, right: int) -> None:
-        for number in [number for number, kept in self._kept.items() if kept == right]:
-            del self._kept[number]
-            self._service.deallocate(right)
+    def _died(self, number: int) -> None:
+        self._service.deallocate(self._kept.pop(number))
 
     async def service_look_up(self, name: str) -> int:
         return await self._server.service_look_up(name)

@@ -70,8 +70,8 @@ class StreamFile(OpenFile):
 
     def _subscribe(self) -> None:
         if not self._subscribed:
-            self._subscribed = True
             self.device.subscribe(self._ready)
+            self._subscribed = True
 
     def _ready(self) -> None:
         self._subscribed = False
@@ -79,8 +79,8 @@ class StreamFile(OpenFile):
 
     def _subscribe_writable(self) -> None:
         if not self._subscribed_writable:
-            self._subscribed_writable = True
             self.device.subscribe_writable(self._ready_to_write)
+            self._subscribed_writable = True
 
     def _ready_to_write(self) -> None:
         self._subscribed_writable = False

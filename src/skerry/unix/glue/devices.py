@@ -281,12 +281,25 @@ class StreamDevice:
         self.mode = stream.mode
         self.kind = stream.kind
         self.rdev = stream.rdev
-        self.readable = stream.readable
+        self._readable = stream.readable
+        self._writable = stream.writable
         self.read = translated(stream.read)
         self.write = translated(stream.write)
         self.control = translated(stream.control)
         self.seek = translated(stream.seek)
         self.truncate = translated(stream.truncate)
-        self.writable = stream.writable
-        self.subscribe = stream.subscribe
+        self.subscribe = translated(stream.subscribe)
         self.subscribe_writable = translated(stream.subscribe_writable)
+
+    def readable(self) -> bool:
+        return _would_not_block(self._readable)
+
+    def writable(self) -> bool:
+        return _would_not_block(self._writable)
+
+
+def _would_not_block(ask: Callable[[], bool]) -> bool:
+    try:
+        return ask()
+    except OSError:  # nobody drives it any more: reading and writing say so at once
+        return True

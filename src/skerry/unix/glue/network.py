@@ -59,7 +59,7 @@ class NetworkDevice:
     def __init__(self, network: host.HostNetwork) -> None:
         self._connect = translated(network.connect)
         self._datagrams = translated(network.datagrams)
-        self.reaches = network.reaches
+        self.reaches = translated(network.reaches)
         self.addresses = translated(network.addresses)
 
     def connect(self, to: bytes, port: int) -> ConnectionDevice:

@@ -95,7 +95,7 @@ class KernelLink:
                 continue
             self.messages += 1
             if mach.HEADER.unpack_from(message)[3] != self.events:
-                self.drivers.take_interrupts(message)
+                self.drivers.take_message(message)
                 continue
             kind, number, value = traps.EVENT_WORDS.unpack(message[-traps.EVENT_WORDS.size :])
             if kind == traps.EVENT_DEATH:

@@ -5,6 +5,7 @@ Source: what a NAT does (RFC 5382, RFC 4787): a port that a program was bound to
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from skerry.unix.errors import LinuxError
@@ -36,9 +37,13 @@ class Outside:
     def call(self, caller: TcpSocket, where: Endpoint) -> OutsideEnd:
         """The far end of a connection that is being made. Raises LinuxError: what the host says at once."""
         far = OutsideEnd(caller, self._device.connect(*where))
-        for (level, option), value in caller.options.items():
-            far.device.set_option(level, option, value)
-        far.call(caller)
+        try:
+            for (level, option), value in caller.options.items():
+                far.device.set_option(level, option, value)
+            far.call(caller)
+        except LinuxError:
+            far.close()
+            raise
         return far
 
     def datagrams(self, socket: UdpSocket, host: bytes) -> OutsideDatagrams:
@@ -90,9 +95,13 @@ class OutsideDatagrams:
                 socket.incoming.append(segment)
         except LinuxError as error:
             socket.error = error.errno if socket.remote is not None else 0
-        self._listen()
+        try:
+            self._listen()
+        except LinuxError as error:  # nobody drives it any more
+            socket.error = error.errno
         socket.changed.wake()
 
     def close(self) -> None:
         """The socket has no use for it any more."""
-        self._device.close()
+        with suppress(LinuxError):  # nobody drives it any more
+            self._device.close()

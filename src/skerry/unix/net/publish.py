@@ -69,6 +69,14 @@ class PublishedPort:
         except LinuxError as error:
             self._refuse(error.errno)
 
+    def _watch(self) -> None:
+        """Wait for the next connection."""
+        try:
+            self._device.watch(True, False, self._called)
+        except LinuxError as error:  # nobody drives it any more
+            self._open = False
+            self._refuse(error.errno)
+
     def _called(self) -> None:
         found = self._listener()
         if found is None or not self._open:
@@ -80,13 +88,15 @@ class PublishedPort:
                 end = OutsideEnd(found[0], connection)
                 end.arrive(*found)
         except LinuxError as error:  # the client has gone already, or the host has no descriptor left
+            if end is not None:
+                end.refused(error.errno)
             if error.errno in (linux.EMFILE, linux.ENFILE, linux.ENOMEM, linux.ENOBUFS):
                 self._system.loop.call_at(self._system.platform.monotonic() + PAUSE, self._called)
                 return
         if end is not None and end.state is State.CONNECTING:
             self._waiting = Watch(end.changed, lambda: self._go_on(end))
         else:
-            self._device.watch(True, False, self._called)
+            self._watch()
 
     def _go_on(self, end: OutsideEnd) -> None:
         """The connection that waited has room, or is gone."""
@@ -94,12 +104,13 @@ class PublishedPort:
             self._waiting.cancel()
             self._waiting = None
             if self._open:
-                self._device.watch(True, False, self._called)
+                self._watch()
 
     def close(self) -> None:
         """The system has ended."""
         self._open = False
-        self._device.close()
+        with suppress(LinuxError):  # nobody drives it any more
+            self._device.close()
 
 
 class PublishedDatagrams:
@@ -122,11 +133,13 @@ class PublishedDatagrams:
                 break
             data, host, port = received
             self._bring_in(data, (host, port))
-        self._device.watch(True, False, self._arrived)
+        with suppress(LinuxError):  # nobody drives it any more: what comes is lost, as datagrams may be
+            self._device.watch(True, False, self._arrived)
 
     def close(self) -> None:
         """The system has ended."""
-        self._device.close()
+        with suppress(LinuxError):
+            self._device.close()
 
     def _bring_in(self, data: bytes, client: tuple[bytes, int]) -> None:
         for host in (LOOPBACK_4, LOOPBACK_6):

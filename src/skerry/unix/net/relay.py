@@ -8,6 +8,7 @@ Invariant: the device is watched for reading while there is room for what comes,
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from skerry.lib.coroutine import Watch
@@ -39,7 +40,7 @@ class OutsideEnd(TcpSocket):
 
     # A connection that a program makes
     def call(self, caller: TcpSocket) -> None:
-        """Wait for the host to connect."""
+        """Wait for the host to connect. Raises LinuxError."""
         self._caller: TcpSocket | None = caller
         self.device.watch(False, True, self._called)
 
@@ -52,7 +53,10 @@ class OutsideEnd(TcpSocket):
         caller, self._caller = self._caller, None
         if caller is None:
             return
-        error = self.device.error()
+        try:
+            error = self.device.error()
+        except LinuxError as failure:
+            error = failure.errno
         if error:
             self._close(False)
             caller.refused(error)
@@ -65,7 +69,7 @@ class OutsideEnd(TcpSocket):
 
     # A connection that somebody outside makes
     def arrive(self, listener: TcpSocket, port: Endpoint) -> None:
-        """Connect to ``listener``, which is called at ``port``, as soon as it has room."""
+        """Connect to ``listener``, which is called at ``port``, as soon as it has room. Raises LinuxError."""
         self.local = Endpoint(*self.device.peer())
         self.remote = port
         self.begin(listener)
@@ -90,15 +94,14 @@ class OutsideEnd(TcpSocket):
         try:
             full = self._send_out()
             room = self._take_in()
+            if self.state is not State.CONNECTED:
+                return
+            if self.peer is None and not full:
+                self._close(False)
+            else:
+                self.device.watch(room, full, self.pump)
         except LinuxError as error:
             self._broken(error.errno)
-            return
-        if self.state is not State.CONNECTED:
-            return
-        if self.peer is None and not full:
-            self._close(False)
-        else:
-            self.device.watch(room, full, self.pump)
 
     def _send_out(self) -> bool:
         """Whether something is left to send, for which the host has no room. Raises LinuxError."""
@@ -173,10 +176,11 @@ class OutsideEnd(TcpSocket):
         self.incoming.clear()
         self.changed.wake()
         self.system.network.ends.discard(self)
-        if reset:
-            self.device.reset()
-        else:
-            self.device.close()
+        with suppress(LinuxError):  # nobody drives it any more
+            if reset:
+                self.device.reset()
+            else:
+                self.device.close()
 
     def close(self) -> None:
         self._close(False)

@@ -130,7 +130,11 @@ class TcpSocket(InetSocket, ConnectionSocket):
     def _call_out(self, out: Outside, where: Endpoint) -> OutsideEnd:
         """The far end of a connection through the host's network. Raises LinuxError: what the host says at once."""
         far = out.call(self, where)
-        local = far.device.local()
+        try:
+            local = far.device.local()
+        except LinuxError:
+            far.give_up()
+            raise
         if self._automatic:  # its name is what the other side sees
             self.ports.remove(self)
             self.local = Endpoint(*local)
