@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from skerry.control.desk import Desk
     from skerry.control.programs import Owner
+    from skerry.paging import Paging
     from skerry.stats import Statistics
     from skerry.translators import Translators
 
@@ -32,9 +33,32 @@ def run(
     owner: Owner | None,
     attached: Translators | None,
 ) -> int:
-    """Unix in the kernel's address space, until the first process has ended; its exit status as the command's. Raises UserError."""
+    """Unix in the kernel's address space, until the first process has ended; its exit status as the command's.
+
+    Raises UserError, MachineError.
+    """
     kernel = Kernel(machine)
-    platform = MachPlatform(kernel)
+    if not options.swap:
+        return _run(kernel, None, options, streams, statistics, owner, attached)
+    from skerry import paging
+    from skerry.machine.native_task import Template
+
+    with Template(machine, paging.MODULES) as template:
+        pages = paging.Paging(kernel, template, options, say if owner is None else owner.say)
+        return _run(kernel, pages, options, streams, statistics, owner, attached)
+
+
+def _run(
+    kernel: Kernel,
+    paging: Paging | None,
+    options: Options,
+    streams: list[int],
+    statistics: Statistics | None,
+    owner: Owner | None,
+    attached: Translators | None,
+) -> int:
+    machine = kernel.machine
+    platform = MachPlatform(kernel, paging)
     statuses: list[int] = []
 
     def ended(status: int) -> None:

@@ -94,6 +94,8 @@ class Options:
     directory: bytes = b"/"  # to start in
     directory_given: bool = False  # False: where the command was given; the root if that cannot be seen inside
     memory: int = 0  # bytes that all processes and the files in memory may have in use; 0: no limit, as with those below
+    swap: int = 0  # bytes of programs' memory that may be paged out beyond ``memory``; 0: none is
+    swap_directory: str = ""  # where the host's file for it is made; "": in the usual place
     disk: int = 0  # bytes that files may have stored in memory
     processes: int = 0  # processes and threads that there may be
     processors: float = 0.0  # that may be kept busy

@@ -51,7 +51,7 @@ def make_limits(options: Options, platform: LimitedPlatform, say: Callable[[str]
         if least == options.disk:
             limits.files = FilesLimit(limits.storage, tell)
     if options.memory and limits.storage is not None:
-        limits.memory = MemoryLimit(options.memory, limits.storage, _Teller(f"--memory {size_text(options.memory)}", say))
+        limits.memory = MemoryLimit(options.memory, limits.storage, _Teller(f"--memory {size_text(options.memory)}", say), platform.paging)
         platform.memory_bytes = limits.memory.bytes  # type: ignore[method-assign]
     if options.processes:
         limits.tasks = TaskLimit(options.processes, _Teller(f"--pids {options.processes}", say))

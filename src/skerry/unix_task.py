@@ -40,7 +40,7 @@ def _run(link: KernelLink, machine: Machine) -> int:
     )
     options = _options(fields, binds, mounts, images, publish, net)
     devices = GrantedDevices(link.drivers.open, options, Identity(*who), streams, terminal)
-    platform = TaskPlatform(link, machine, processors, clock_page)
+    platform = TaskPlatform(link, machine, processors, clock_page, bool(options.swap))
     run_loop = RunLoop(platform)
     statuses: list[int] = []
 

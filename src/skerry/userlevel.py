@@ -69,8 +69,13 @@ def run(machine: Machine, options: Options, streams: list[int], owner: Owner | N
         *(["skerry.disks"] if options.disk_images else []),
         *(["skerry.unix.strace", "skerry.unix.observe"] if options.strace else []),
         *(["skerry.stats"] if options.stats else []),
+        *(["skerry.servers.default_pager"] if options.swap else []),
     ]
     with Template(machine, modules) as template:
+        if options.swap:
+            from skerry.paging import Paging
+
+            serving.paging = Paging(kernel, template, options, tell)
         servers = guardian.Guardian(kernel, template, grants.open, tell, lambda: done(OWN_FAILURE, GUARDIAN_DIED))
         task = NativeTask(kernel, template, "skerry.unix_task:main", bootstrap=servers.bootstrap(), serving=serving)
         task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))

@@ -15,7 +15,12 @@ def runner(place: Path) -> Run:
     """The command, run in ``place``; its output is text."""
 
     def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        settings: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.run([sys.executable, "-m", "skerry", *arguments], cwd=place, text=True, timeout=60, check=False, **settings)
+        settings: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "timeout": 60,
+        } | options
+        return subprocess.run([sys.executable, "-m", "skerry", *arguments], cwd=place, text=True, check=False, **settings)
 
     return run

@@ -608,7 +608,7 @@ def test_too_many_mappings_of_the_host_begin_anew(pager: Pager, program: Program
     pager.supply(0, 3)
     program.end()
     vm = program.task.map
-    real = vm._change
+    real = vm.change
     refused: list[int] = []
 
     def change(call: Any, *arguments: Any) -> None:

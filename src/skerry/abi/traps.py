@@ -27,7 +27,12 @@ TRAP_CLEAR: Final = -215  # (task): nothing is mapped any more
 TRAP_STOP: Final = -217  # (): stop the command, as job control does; returns when it is continued
 TRAP_REQUEST: Final = -218  # (number) -> what EVENT_REQUEST asks for: what, and its arguments
 TRAP_ANSWER: Final = -219  # (number, part, whether it is the last): of the answer to it, a value
-TRAPS: Final = range(-219, -199)
+TRAP_PAGE_FAULT: Final = -220  # (task, address, access) -> 1: the page is there now; 0: it is none that comes
+TRAP_BRING_IN: Final = -221  # (task, address, length, access) -> 1: the pages are there now
+TRAP_TAKE_OVER: Final = -222  # (task, address, length) -> bytes of private memory that is paged from now on
+TRAP_KEEP: Final = -223  # (bytes): so much pageable memory may stay in memory
+TRAP_PAGING: Final = -224  # () -> bytes in memory, on the paging device, and that fit there
+TRAPS: Final = range(-224, -199)
 
 ERRNO: Final = 0xC000
 MORE: Final = 0x1000  # the code of an answer of which there is more

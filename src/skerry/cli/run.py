@@ -25,7 +25,7 @@ GROUPS: Final = {  # of options, in help
     "Files": ("root", "bind", "upper", "mount", "disk_image", "cwd"),
     "User and environment": ("user", "env"),
     "Network": ("net", "publish"),
-    "Limits, on all processes together": ("memory", "disk", "pids", "cpus", "timeout"),
+    "Limits, on all processes together": ("memory", "swap", "disk", "pids", "cpus", "timeout"),
     "Looking": ("strace", "stats", "trace"),
     "System": ("config",),
 }
@@ -72,6 +72,14 @@ def parse_size(option: str, text: str) -> int:
     if not (digits.isascii() and digits.isdigit()) or unit not in UNITS or not int(digits):
         raise UserError(f"{option} {text}: not a size: give a number with K, M, G or T, like 512M")
     return int(digits) << UNITS[unit]
+
+
+def parse_swap(option: str, text: str, memory: str) -> tuple[int, str]:
+    """``1G[:DIR]``: bytes, and where the file is made. Raises UserError."""
+    size, _, directory = text.partition(":")
+    if text and not memory:
+        raise UserError(f"{option} {text}: nothing is paged out without a limit on memory: give that, too")
+    return parse_size(option, size), directory
 
 
 def parse_number(option: str, text: str, example: str) -> float:
@@ -172,6 +180,7 @@ def _here() -> str:
     "--publish", multiple=True, metavar="[ADDR:]HOSTPORT:PORT[/udp]", help="Let the host's port lead to a port inside (ADDR: 127.0.0.1)."
 )
 @click.option("--memory", default="", metavar="SIZE", help="Most memory in use by all processes and files inside, like 512M.")
+@click.option("--swap", default="", metavar="SIZE[:DIR]", help="Beyond --memory, page so much out to a file in DIR (default: /var/tmp).")
 @click.option("--disk", default="", metavar="SIZE", help="Most that files written inside may hold, like 1G.")
 @click.option("--pids", default="", metavar="N", help="Most processes and threads at a time.")
 @click.option("--cpus", default="", metavar="N", help="Processors that may be kept busy, like 2 or 0.5.")
@@ -193,6 +202,7 @@ def run(
     net: str,
     publish: tuple[str, ...],
     memory: str,
+    swap: str,
     disk: str,
     pids: str,
     cpus: str,
@@ -223,6 +233,7 @@ def run(
     skerry run --strace --stats -- cat /etc/hostname           see what happens, and what it took
     """
     try:
+        paged, swap_directory = parse_swap("--swap", swap, memory)
         options = Options(
             config=Config(config),
             arguments=[os.fsencode(word) for word in command],
@@ -238,6 +249,8 @@ def run(
             net=Net(net),
             publish=[parse_publish(text) for text in publish],
             memory=parse_size("--memory", memory),
+            swap=paged,
+            swap_directory=swap_directory,
             disk=parse_size("--disk", disk),
             processes=parse_count("--pids", pids),
             processors=parse_number("--cpus", cpus, "2 or 0.5"),

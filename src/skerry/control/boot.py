@@ -9,7 +9,7 @@ from typing import Any
 
 from skerry.cli.disks import parse_disk_images
 from skerry.cli.network import parse_publish
-from skerry.cli.run import make_environment, parse_bind, parse_count, parse_mount, parse_number, parse_size, parse_time
+from skerry.cli.run import make_environment, parse_bind, parse_count, parse_mount, parse_number, parse_size, parse_swap, parse_time
 from skerry.control.lines import encode
 from skerry.control.programs import Owner
 from skerry.options import Config, Net, Options, UserError
@@ -53,6 +53,7 @@ def make_options(words: dict[str, Any]) -> Options:
     """The options that the words of ``skerry run``'s stand for. Raises UserError."""
     user = str(words["user"])
     environment = make_environment(tuple(words["env"]), user)
+    swap, swap_directory = parse_swap("swap", str(words["swap"]), str(words["memory"]))
     try:
         config, net = Config(words["config"]), Net(words["net"])
     except ValueError as error:
@@ -72,6 +73,8 @@ def make_options(words: dict[str, Any]) -> Options:
         net=net,
         publish=[parse_publish(text) for text in words["publish"]],
         memory=parse_size("memory", str(words["memory"])),
+        swap=swap,
+        swap_directory=swap_directory,
         disk=parse_size("disk", str(words["disk"])),
         processes=parse_count("pids", str(words["pids"])),
         processors=parse_number("cpus", str(words["cpus"]), "2 or 0.5"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux, mach, machmsg
 from skerry.abi import registers as reg
+from skerry.abi.fault import fault_access
 from skerry.mach import notify, right
 from skerry.mach.errors import KernReturn
 from skerry.mach.kobject import ReplyPort
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from skerry.mach.thread import Thread
 
 RAISE_SIZE: Final = mach.HEADER_SIZE + 12 + 4 + 3 * 8
-_WRITE: Final = 2  # bits of the processor's error code of a page fault
-_FETCH: Final = 16
 OTHER_SIGNALS: Final = {
     linux.SIGILL: mach.EXC_BAD_INSTRUCTION,
     linux.SIGFPE: mach.EXC_ARITHMETIC,
@@ -56,8 +55,7 @@ def raise_fault(thread: Thread) -> None:
 
 def _page_in(thread: Thread, address: int) -> bool:
     """The page may be one that comes: then the thread goes on when it has, or gets the exception that its pager caused."""
-    error = thread.get(reg.ERR)
-    access = mach.VM_PROT_WRITE if error & _WRITE else mach.VM_PROT_EXECUTE if error & _FETCH else mach.VM_PROT_READ
+    access = fault_access(thread.get(reg.ERR))
 
     def arrived(code: int) -> None:
         thread.page_wait = None

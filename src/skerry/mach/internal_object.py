@@ -15,7 +15,7 @@ from skerry.mach import right
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.memory_object import BACKLOG, ManagedObject, naturals
 from skerry.mach.message import Rights
-from skerry.mach.paged import PAGE, PagedObject, Request
+from skerry.mach.paged import LARGEST, PAGE, PagedObject, Request
 from skerry.mach.port import Port
 from skerry.mach.right import RightKind
 
@@ -44,6 +44,20 @@ class InternalObject(ManagedObject):
 
     def holds(self, at: int) -> bool:
         return at in self._out
+
+    def not_shown(self, first: int, last: int) -> None:
+        if self.shown_once and len(self.maps) == 1 and not self.copies:
+            self.drop(first, last)
+            self._forget_out(first, last)
+
+    def _forget_out(self, first: int, last: int) -> None:
+        """What the default pager has of the range is not needed any more."""
+        before = len(self._out)
+        if last - first < before:
+            self._out.difference_update(range(first, last + 1))
+        else:
+            self._out = {at for at in self._out if not first <= at <= last}
+        self.kernel.resident.out -= before - len(self._out)
 
     def fetch(self, request: Request) -> None:
         """From where each page is; one request may become several."""
@@ -88,7 +102,9 @@ class InternalObject(ManagedObject):
 
     # Paging out
     def page_out(self, first: int, last: int) -> None:
-        """To the default pager, if there is one; memory that was never written is copied or zeroed again."""
+        """To the default pager, if there is one, and room with it; memory that was never written is copied or zeroed again."""
+        if not self.kernel.resident.has_room(sum(1 for at in self._known(self.pages, first, last) if at not in self._out)):
+            return
         if self.pager is None:
             manager = self.kernel.default_manager
             if manager is None or manager.dead or len(manager.messages) >= BACKLOG or self.failure is not None:
@@ -110,7 +126,9 @@ class InternalObject(ManagedObject):
                 end += 1
             id = mach.ID_MEMORY_OBJECT_DATA_RETURN if seen else mach.ID_MEMORY_OBJECT_DATA_INITIALIZE
             self.return_pages(start, end, dirty, kernel_copy, id)
-            self._out.update(range(start, end + 1))
+            if not seen:
+                self._out.update(range(start, end + 1))
+                self.kernel.resident.out += end + 1 - start
             start = end + 1
 
     def _create(self, manager: Port) -> None:
@@ -151,5 +169,6 @@ class InternalObject(ManagedObject):
         if self.closed:
             return
         super().close()
+        self._forget_out(0, LARGEST)
         if self.source is not None:
             self.source.remove_copy(self)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skerry.abi import mach
 from skerry.mach import exception, right
@@ -17,6 +19,13 @@ from skerry.mach.thread import Remains, Thread
 from skerry.mach.vm import VmMap
 from skerry.machine import Context, Machine
 from skerry.machine._host import FAULT, INTERRUPTION, SYSTEM_CALL
+
+if TYPE_CHECKING:
+    from skerry.mach.native import NativeTask
+
+
+def _nothing() -> None:
+    pass
 
 
 class Colocated(Protocol):
@@ -40,6 +49,7 @@ class Kernel(MemoryHost):
         self.host = Host(self)
         self.halted = False
         self.messages = 0
+        self._put_off: deque[Any] = deque()  # what came while one task was waited for (``wait_for``)
 
     def first_task(self, emulation: Port | None) -> tuple[Task, Thread]:
         """An empty task with one thread that stands still.
@@ -66,6 +76,8 @@ class Kernel(MemoryHost):
             deadline = server.next_deadline()
             if timers:
                 processor.run()
+                while self._put_off and not self.halted:
+                    self.handle(self._put_off.popleft())
                 if self.halted:
                     break
                 deadline = min(server.next_deadline(), processor.next_deadline())
@@ -88,6 +100,24 @@ class Kernel(MemoryHost):
         Other threads' traps reach their servers meanwhile: not to be used inside a handler of a co-located server.
         """
         self.handle(self.machine.wait(deadline))
+
+    def wait_for(self, task: NativeTask, done: Callable[[], bool], patience: int) -> bool:
+        """Serve ``task`` alone until ``done``, for at most ``patience`` ns; whether it is.
+
+        For an operation in the midst of a co-located handler: what else comes meanwhile is put off until the loop has control again.
+        """
+        end = self.machine.monotonic() + patience
+        self.processor.run()
+        while not done() and task.process.alive and self.machine.monotonic() < end:
+            trap = self.machine.wait(min(end, self.processor.next_deadline()))
+            if trap is task.process:
+                trap.callback()
+            elif trap is not None:
+                self._put_off.append(trap)
+            self.processor.run()
+        if self._put_off:
+            self.processor.call_after(0, _nothing)  # the loop looks at what was put off when it looks at timers
+        return done()
 
     def handle(self, trap: Any) -> None:
         """What ``run`` does with what Machine.wait returned."""

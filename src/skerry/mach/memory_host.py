@@ -13,6 +13,7 @@ from skerry.mach.port import Port
 if TYPE_CHECKING:
     from skerry.mach.gsync import GsyncWait
     from skerry.mach.memory_object import ManagedObject
+    from skerry.mach.native import NativeTask
 
 PAGER_LIMIT: Final = 10_000  # ms that a pager may take for a request
 CACHED: Final = 64  # objects that stay although nobody has them mapped
@@ -25,6 +26,7 @@ class MemoryHost:
         self.pager_limit = PAGER_LIMIT
         self.resident = Resident()
         self.default_manager: Port | None = None  # a send right
+        self.default_pager: NativeTask | None = None  # who receives there, if the kernel's own operations may wait for it
         self._cached: dict[ManagedObject, None] = {}
         self.word_waits: dict[Any, deque[GsyncWait]] = {}  # who waits at words of memory, by word (``gsync``)
 

@@ -117,6 +117,7 @@ class PagedObject:
     """The pages; ``fetch`` and ``fetch_rights`` of a subclass have them come."""
 
     depth = 0  # how many objects a page may have to be fetched through
+    shown_once = False  # whether each page is mapped at one place of a task at most
 
     def __init__(self, kernel: Kernel) -> None:
         """Raises RESOURCE_SHORTAGE."""
@@ -409,6 +410,9 @@ class PagedObject:
         """``vm`` has none any more."""
         self.maps.pop(vm, None)
         self.look_for_use()
+
+    def not_shown(self, first: int, last: int) -> None:
+        """A task has unmapped pages. Where nobody else can map them they are of no use any more."""
 
     def look_for_use(self) -> None:
         if not self.maps and not self.copies:

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 
 class Resident:
-    """The pages of all memory objects, in the order in which they came. ``limit``: how many may stay; None: all."""
+    """The pages of all memory objects, in the order in which they came.
+
+    ``limit``: how many may stay; None: all. ``out``: how many the default pager has been given, and ``room`` how many it may have.
+    """
 
     def __init__(self) -> None:
         self.limit: int | None = None
+        self.out = 0
+        self.room: int | None = None
         self._pages: dict[tuple[PagedObject, int], None] = {}
         self._balancing = False
 
@@ -53,8 +58,15 @@ class Resident:
         finally:
             self._balancing = before
 
-    def balance(self, pages: PagedObject, first: int, last: int) -> None:
-        """Let pages go until the limit is kept, or none may go. Those that have just come stay: who waited for them is to see them."""
+    def has_room(self, count: int) -> bool:
+        """Whether the default pager may be given ``count`` more pages."""
+        return self.room is None or self.out + count <= self.room
+
+    def balance(self, pages: PagedObject | None = None, first: int = 0, last: int = 0) -> None:
+        """Let pages go until the limit is kept, or none may go.
+
+        Those of ``pages`` that have just come stay: who waited for them is to see them.
+        """
         if self.limit is None or len(self._pages) <= self.limit or self._balancing:
             return
         self._balancing = True

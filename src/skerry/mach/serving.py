@@ -10,12 +10,12 @@ Source: Golub et al. 1990, section 3 (the emulation library's short way to the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from skerry.abi import mach, machmsg, traps, values
 from skerry.mach import message as messages
-from skerry.mach import notify, right
+from skerry.mach import notify, pageable, right
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.kernel import Kernel
 from skerry.mach.kobject import ObjectPort, new_object_port
@@ -34,6 +34,14 @@ CHANNELS_FIRST: Final = 0x1800_0000_0000  # in the serving task's space: where c
 CHANNELS_END: Final = NativeSpace.LAST
 LONGEST_ANSWER: Final = 256 << 20  # bytes, to a request
 CHANGES: Final = 4096  # in one trap, at most
+BROUGHT_IN: Final = 1 << 20  # bytes that are to be there together, at most
+
+
+class Paging(Protocol):
+    """What pages programs' memory; sizes are bytes."""
+
+    def keep(self, size: int) -> None: ...
+    def state(self) -> tuple[int, int, int]: ...
 
 
 class Serving:
@@ -65,6 +73,7 @@ class Serving:
         self._outer: WeakKeyDictionary[Task, dict[int, int]] = WeakKeyDictionary()  # numbers of host threads by those inside
         self._ports: dict[Any, Port] = {}  # of devices and memory
         self.task: NativeTask | None = None
+        self.paging: Paging | None = None
         self._requests: dict[int, tuple[tuple[Any, ...], Callable[[Any], None]]] = {}
         self._last_request = 0
         self._answers: dict[int, bytearray] = {}  # what has come of them
@@ -85,6 +94,11 @@ class Serving:
             traps.TRAP_STOP: stop,
             traps.TRAP_REQUEST: self._request,
             traps.TRAP_ANSWER: self._answer,
+            traps.TRAP_PAGE_FAULT: self._page_fault,
+            traps.TRAP_BRING_IN: self._bring_in,
+            traps.TRAP_TAKE_OVER: self._take_over,
+            traps.TRAP_KEEP: self._keep,
+            traps.TRAP_PAGING: self._paging_state,
         }
 
     # The boundary
@@ -267,12 +281,34 @@ class Serving:
             elif kind == traps.PROTECT:
                 vm.protect_noted(address, length, protection & 7)
             elif kind == traps.ADVISE:
-                vm.space.advise(address, length, third)
+                vm.advise_noted(address, length, third)
             elif kind == traps.MOVE:
                 vm.move_noted(address, length, third, fourth)
             else:
                 raise KernError(KernReturn.INVALID_ARGUMENT)
         vm.space.flush()
+
+    # Memory that is paged
+    def _page_fault(self, target: Any, address: int, access: int) -> int:
+        return int(pageable.fault(self._task(target).map, self._kernel, address, access & mach.VM_PROT_ALL))
+
+    def _bring_in(self, target: Any, address: int, length: int, access: int) -> int:
+        if length > BROUGHT_IN:
+            raise KernError(KernReturn.INVALID_ARGUMENT)
+        return int(pageable.bring_in(self._task(target).map, self._kernel, address, length, access & mach.VM_PROT_ALL))
+
+    def _take_over(self, target: Any, address: int, length: int) -> int:
+        vm = self._task(target).map
+        if self.paging is None:
+            raise KernError(KernReturn.FAILURE)
+        return pageable.take_over(vm, self._kernel, *vm.whole_pages(address, length))
+
+    def _keep(self, size: int) -> None:
+        if self.paging is not None:
+            self.paging.keep(size)
+
+    def _paging_state(self) -> tuple[int, int, int]:
+        return (0, 0, 0) if self.paging is None else self.paging.state()
 
     def _object(self, size: int) -> MemoryObject:
         return MemoryObject(size)

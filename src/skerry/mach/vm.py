@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from skerry.abi import mach
+from skerry.abi import linux, mach
 from skerry.abi.fault import Fault
 from skerry.mach import movable
 from skerry.mach.errors import KernError, KernReturn
@@ -159,8 +159,22 @@ class VmMap:
 
     def move_noted(self, address: int, length: int, new_address: int, new_length: int) -> None:
         """AddressSpace.move."""
+        if self.managed and any(piece.pages is not None for piece in self.parts(address, address + length)):
+            self._move_pages(address, length, new_address, new_length)
+            return
         self.space.move(address, length, new_address, new_length)
         self._note((address, length, new_address, new_length))
+
+    def advise_noted(self, address: int, length: int, advice: int) -> None:
+        """AddressSpace.advise. Pages that are the task's own and not needed any more (MADV_DONTNEED) are the host's zero memory again."""
+        if not self.managed:
+            self.space.advise(address, length, advice)
+            return
+        for piece in self.parts(address, address + length):
+            if piece.pages is None:
+                self.space.advise(piece.start, piece.end - piece.start, advice)
+            elif advice == linux.MADV_DONTNEED and not piece.shared:
+                self.map_noted(piece.start, piece.end - piece.start, piece.protection, False, None, 0)
 
     def clear(self) -> None:
         """Unmap everything."""
@@ -195,6 +209,27 @@ class VmMap:
                 self._move(pieces, start, *rest)
             if self.managed:
                 self._left(pieces)
+
+    def _move_pages(self, address: int, length: int, new_address: int, new_length: int) -> None:
+        """Move pieces of several kinds, each as it can be; what is added is zero memory."""
+        pieces = self._cut(address, address + min(length, new_length)) if new_address != address else []
+        displaced = self._cut(new_address, new_address + new_length) if pieces else []
+        for piece in pieces:
+            size, target = piece.end - piece.start, piece.start + new_address - address
+            if piece.pages is None:
+                self.space.move(piece.start, size, target, size)
+            else:
+                self.space.map(target, size, mach.VM_PROT_NONE, True, piece.object, piece.offset)
+                self.space.unmap(piece.start, size)
+            moved = piece.part(piece.start, piece.end)
+            moved.start, moved.end = target, target + size
+            self._insert(moved)
+        self._left(displaced)
+        last = self.region_at(new_address + min(length, new_length) - 1)
+        if new_length > length and last is not None:
+            self.map_noted(new_address + length, new_length - length, last.protection, False, None, 0)
+        elif new_length < length:
+            self.unmap_noted(address + new_length, length - new_length)
 
     def _move(self, pieces: list[Region], start: int, new_start: int, new_length: int) -> None:
         self._cut(new_start, new_start + new_length)
@@ -297,18 +332,30 @@ class VmMap:
         backing, offset = region.object, region.offset
         self._insert(region)
         try:
-            self._change(self.space.map, start, size, protection, shared, backing, offset)
+            self.change(self.space.map, start, size, protection, shared, backing, offset)
             self.flush()
         except KernError:
             self._left(self._cut(start, end))
             raise
+
+    def replace(self, region: Region) -> None:
+        """Map a region in place of what is there. Raises RESOURCE_SHORTAGE, TERMINATED: nothing has changed."""
+        self._work_in()
+        pieces = self._cut(region.start, region.end)
+        try:
+            self.enter(region)
+        except KernError:
+            for piece in pieces:
+                self._insert(piece)
+            raise
+        self._left(pieces)
 
     def remove(self, start: int, end: int) -> None:
         """Unmap whole pages; holes are skipped."""
         self._work_in()
         pieces = self._cut(start, end)
         if pieces:
-            self._change(self.space.unmap, start, end - start)
+            self.change(self.space.unmap, start, end - start)
             self.flush()
             if self.managed:
                 self._left(pieces)
@@ -327,7 +374,7 @@ class VmMap:
                 piece.maximum &= maximum
             piece.protection = protection if maximum is None else piece.protection & maximum
             shown = piece.protection if piece.pages is None else mach.VM_PROT_NONE  # pages show themselves when they are touched
-            self._change(self.space.protect, piece.start, piece.end - piece.start, shown)
+            self.change(self.space.protect, piece.start, piece.end - piece.start, shown)
             self._insert(piece)
 
     def set_inheritance(self, start: int, end: int, inheritance: int) -> None:
@@ -337,7 +384,7 @@ class VmMap:
         """
         copies: dict[int, MemoryCopy] = {}
         if inheritance == mach.VM_INHERIT_SHARE:
-            copies = {piece.start: self._snapshot(piece) for piece in self._parts(start, end) if not piece.shared and piece.pages is None}
+            copies = {piece.start: self._snapshot(piece) for piece in self.parts(start, end) if not piece.shared and piece.pages is None}
         self._work_in()
         for piece in self._cut(start, end):
             piece.inheritance = inheritance
@@ -345,12 +392,12 @@ class VmMap:
             copy = copies.get(piece.start)
             if copy is not None:
                 piece.object, piece.offset, piece.shared = copy.object, 0, True
-                self._change(self.space.map, piece.start, piece.end - piece.start, piece.protection, True, copy.object, 0)
+                self.change(self.space.map, piece.start, piece.end - piece.start, piece.protection, True, copy.object, 0)
             self._insert(piece)
         self.flush()
 
-    def _parts(self, start: int, end: int) -> list[Region]:
-        """What _cut would take out."""
+    def parts(self, start: int, end: int) -> list[Region]:
+        """What is mapped in [start, end), in order."""
         return [r.part(max(start, r.start), min(end, r.end)) for r in self.regions if r.start < end and start < r.end]
 
     def _snapshot(self, piece: Region) -> MemoryCopy:
@@ -358,10 +405,10 @@ class VmMap:
         size = piece.end - piece.start
         readable = piece.protection & mach.VM_PROT_READ
         if not readable:
-            self._change(self.space.protect, piece.start, size, mach.VM_PROT_READ)
+            self.change(self.space.protect, piece.start, size, mach.VM_PROT_READ)
         copy = self._copy_out_of(piece.start, size)
         if not readable:
-            self._change(self.space.protect, piece.start, size, piece.protection)
+            self.change(self.space.protect, piece.start, size, piece.protection)
         return copy
 
     def _copy_out_of(self, address: int, length: int) -> MemoryCopy:
@@ -376,15 +423,16 @@ class VmMap:
 
     def freeze(self, region: Region) -> None:
         """Have a region's own object written no more: from now on the host copies the pages that are written. Raises RESOURCE_SHORTAGE."""
-        self._change(self.space.map, region.start, region.end - region.start, region.protection, False, region.object, region.offset)
+        self.change(self.space.map, region.start, region.end - region.start, region.protection, False, region.object, region.offset)
         region.shared = False
         self.flush()
 
     def flush(self) -> None:
         """Have the queued changes made. Raises RESOURCE_SHORTAGE, TERMINATED (the space is gone)."""
-        self._change(self.space.flush)
+        self.change(self.space.flush)
 
-    def _change(self, change: Callable[..., None], *arguments: Any) -> None:
+    def change(self, change: Callable[..., None], *arguments: Any) -> None:
+        """Queue a change of the space, or have the queued ones made. Raises RESOURCE_SHORTAGE, TERMINATED (the space is gone)."""
         try:
             change(*arguments)
         except OSError as error:
@@ -397,6 +445,9 @@ class VmMap:
         for pages in gone:
             if not any(region.pages is pages for region in self._regions):
                 pages.detach(self)
+        for piece in pieces:
+            if piece.pages is not None and not piece.pages.closed:
+                piece.pages.not_shown(piece.page(piece.start), piece.page(piece.end) - 1)
 
     def fault(self, address: int, access: int, arrived: Callable[[int], None]) -> PageWait | bool:
         """Have the page there that a thread touched, and show it; ``arrived`` is called with a kern_return_t, at once or later.
@@ -450,13 +501,13 @@ class VmMap:
             at += 1
             end += PAGE
         try:
-            self._change(self.space.protect, address, end - address, rights)
+            self.change(self.space.protect, address, end - address, rights)
             self.flush()
         except KernError as error:
             if error.code is not KernReturn.RESOURCE_SHORTAGE:
                 raise
             self._hide(region.start, region.end)  # too many mappings of the host: one for all that is hidden
-            self._change(self.space.protect, address, PAGE, rights)
+            self.change(self.space.protect, address, PAGE, rights)
             self.flush()
 
     def hide(self, pages: PagedObject, first: int, end: int) -> None:
@@ -472,18 +523,18 @@ class VmMap:
         if not self.space.host.alive:
             return
         try:
-            self._change(self.space.protect, start, end - start, mach.VM_PROT_NONE)
+            self.change(self.space.protect, start, end - start, mach.VM_PROT_NONE)
             self.flush()
         except KernError as error:
             region = self.region_at(start)
             if error.code is KernReturn.TERMINATED or region is None:
                 return
             with suppress(KernError):  # what needs no new mapping fails only where the process has ended, and that is not known yet
-                self._change(self.space.protect, region.start, region.end - region.start, mach.VM_PROT_NONE)
+                self.change(self.space.protect, region.start, region.end - region.start, mach.VM_PROT_NONE)
                 self.flush()
 
     def _paged(self, start: int, end: int) -> Iterator[tuple[Region, PagedObject]]:
-        for piece in self._parts(page_down(start), page_up(end)):
+        for piece in self.parts(page_down(start), page_up(end)):
             if piece.pages is not None:
                 yield piece, piece.pages
 
@@ -507,7 +558,7 @@ class VmMap:
             for start, last in list(pages.runs(first, end - 1, lambda page: page.rights)):
                 rights = pages.pages[start].rights & piece.protection
                 at = piece.start + (start - first) * PAGE
-                self._change(self.space.protect, at, (last + 1 - start) * PAGE, rights)
+                self.change(self.space.protect, at, (last + 1 - start) * PAGE, rights)
         self.flush()
 
     # Out-of-line data
@@ -567,29 +618,33 @@ class VmMap:
             inherited._regions = [region.part(region.start, region.end) for region in self._regions]
             inherited._notes = list(self._notes)
             return inherited
+        copies: dict[PagedObject, InternalObject] = {}
         for region in self.regions:
             piece = region.part(region.start, region.end)
             if piece.inheritance == mach.VM_INHERIT_NONE:
-                inherited._change(child.unmap, piece.start, piece.end - piece.start)
+                inherited.change(child.unmap, piece.start, piece.end - piece.start)
                 continue
             if piece.pages is not None:
-                inherited._inherit_pages(piece)
+                inherited._inherit_pages(piece, copies)
             elif not self._inherits_as_mapped(piece):
                 copy = self._snapshot(piece)
                 piece.object, piece.offset, piece.shared = copy.object, 0, False
-                inherited._change(child.map, piece.start, piece.end - piece.start, piece.protection, False, copy.object, 0)
+                inherited.change(child.map, piece.start, piece.end - piece.start, piece.protection, False, copy.object, 0)
             inherited._insert(piece)
         inherited.flush()
         return inherited
 
-    def _inherit_pages(self, piece: Region) -> None:
-        """Show the same pages, or those of a copy."""
+    def _inherit_pages(self, piece: Region, copies: dict[PagedObject, InternalObject]) -> None:
+        """Show the same pages, or those of a copy: one of each object."""
         assert piece.pages is not None
         size = piece.end - piece.start
         if piece.inheritance != mach.VM_INHERIT_SHARE:
-            piece.pages = InternalObject(piece.pages.kernel, piece.pages)
+            if piece.pages not in copies:
+                copies[piece.pages] = InternalObject(piece.pages.kernel, piece.pages)
+                copies[piece.pages].shown_once = piece.pages.shown_once
+            piece.pages = copies[piece.pages]
             piece.object, piece.shared = piece.pages.memory, False
-            self._change(self.space.map, piece.start, size, mach.VM_PROT_NONE, True, piece.object, piece.offset)
+            self.change(self.space.map, piece.start, size, mach.VM_PROT_NONE, True, piece.object, piece.offset)
         self.managed = True
         piece.pages.attach(self, piece.offset + size)
 

@@ -171,12 +171,21 @@ _PRIVATE_PAGES: Final = bytes(bool(flags & 0xC0 and not flags & 0x20) for flags 
 
 def has_private_pages(pid: int, address: int, length: int) -> bool:
     """Whether a process has pages of its own in place of a memory object's, in whole pages of a private mapping. Raises OSError."""
+    found = private_pages(pid, address, length)
+    return len(found) != length // 4096 or b"\1" in found
+
+
+def private_pages(pid: int, address: int, length: int) -> bytes:
+    """A byte for each page: 1 if it is the process's own, and in memory or swapped; fewer at the end of the space. Raises OSError.
+
+    Source: Documentation/admin-guide/mm/pagemap.rst.
+    """
     descriptor = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
     try:
         entries = os.pread(descriptor, length // 4096 * 8, address // 4096 * 8)
     finally:
         os.close(descriptor)
-    return len(entries) != length // 4096 * 8 or b"\1" in entries[7::8].translate(_PRIVATE_PAGES)
+    return entries[7::8].translate(_PRIVATE_PAGES)
 
 
 def own_usage() -> dict[str, float]:

@@ -6,9 +6,10 @@ context of the space flushes first.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
-from skerry.machine import _host
+from skerry.machine import _host, host
 from skerry.machine._host import Context, Space
 from skerry.machine.memory import HostFile
 
@@ -25,6 +26,7 @@ _ANONYMOUS: Final = 0x20
 _NORESERVE: Final = 0x4000
 _MAYMOVE_FIXED: Final = 3
 _NO_DESCRIPTOR: Final = (1 << 64) - 1
+_PAGE: Final = 4096
 
 
 class AddressSpace:
@@ -87,6 +89,17 @@ class AddressSpace:
     def has_written(self, address: int, length: int) -> bool:
         """Whether a private mapping may hold pages that its process has written: yes, where nobody looks."""
         return True
+
+    def present(self, address: int, length: int) -> Iterator[tuple[int, int]]:
+        """Where pages of the process's own are in memory, or swapped by the host: runs, address and length. Raises OSError."""
+        found = host.private_pages(self.host.pid, address, length)
+        start = found.find(1)
+        while start >= 0:
+            end = found.find(0, start)
+            if end < 0:
+                end = len(found)
+            yield address + start * _PAGE, (end - start) * _PAGE
+            start = found.find(1, end)
 
     def flush(self) -> None:
         """Have the queued changes made."""

@@ -10,6 +10,7 @@ Source: Documentation/admin-guide/cgroup-v2.rst; mmap(2), ENOMEM; vm.overcommit_
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -20,9 +21,12 @@ from skerry.unix.errors import LinuxError
 if TYPE_CHECKING:
     from skerry.unix.process import Process, System
     from skerry.unix.storage import Storage
+    from skerry.unix.substrate import Paging
 
 FILL_RATE: Final = 4  # bytes that programs can bring into use in a nanosecond, at most
 SOONEST: Final = 4_000_000  # ns between two looks
+MARGIN: Final = 8  # with paging, this part of the memory is kept free
+SMALLEST: Final = 1 << 18  # bytes of a mapping that is worth being paged
 RESERVE: Final = 4  # this part of the memory is never given to files: they are full before processes must be killed
 LATEST: Final = 1_000_000_000
 SHARE: Final = 20  # of the time that passes, looking takes one part in so many at most
@@ -32,13 +36,25 @@ LONGEST_PAUSE: Final = 100_000_000  # ns for which nothing runs, at most, before
 Tell = Callable[[str], None]
 
 
-class MemoryLimit:
-    """Memory that all processes may have in use: their own pages, shared anonymous memory, and the files in memory."""
+def _stop(processes: list[Process]) -> None:
+    """Have all threads come into the server, where they stay until it has done what it is doing."""
+    for process in processes:
+        for thread in list(process.threads.values()):
+            if not thread.in_server:
+                thread.user.interrupt()
 
-    def __init__(self, limit: int, storage: Storage, tell: Tell) -> None:
+
+class MemoryLimit:
+    """Memory that all processes may have in use: their own pages, shared anonymous memory, and the files in memory.
+
+    With ``paging``, processes' own pages go out before the limit is reached: the largest memory first, all that one mapping has.
+    """
+
+    def __init__(self, limit: int, storage: Storage, tell: Tell, paging: Paging | None = None) -> None:
         self.limit = limit
         self._storage = storage
         self._tell = tell
+        self._paging = paging
         self._system: System | None = None
         self._seen = 0  # bytes in use at the last look
         self._granted = 0  # bytes mapped since
@@ -53,11 +69,18 @@ class MemoryLimit:
         self._see()
         return self.limit, max(0, self.limit - self._seen)
 
+    def swap(self) -> tuple[int, int]:
+        """All there is on the paging device, and what is left: bytes."""
+        if self._paging is None:
+            return 0, 0
+        _, out, room = self._paging.state()
+        return room, room - out
+
     def reserve(self, length: int) -> None:
         """``length`` bytes are about to be mapped. Raises ENOMEM where they could not be brought into use."""
         if self._seen + self._granted + length > self.limit:
             self._see()
-            if self._seen + length > self.limit:
+            if self._seen + length > self.limit + self.swap()[1]:
                 self._tell("a mapping was refused (ENOMEM)")
                 raise LinuxError(linux.ENOMEM)
         self._granted += length
@@ -69,27 +92,59 @@ class MemoryLimit:
     def _see(self) -> None:
         spaces = {id(process.memory): process.memory for process in self._living()}.values()
         shared = {id(m.identity): m.end - m.start for memory in spaces for m in memory.mappings() if m.shared and m.inode is None}
+        paged = self._paging.state()[0] if self._paging is not None else 0
         programs = sum(memory.space.private_bytes() for memory in spaces) + sum(shared.values())
         self._storage.leave(self.limit - self.limit // RESERVE - programs)
-        self._seen = programs + self._storage.used()
+        self._seen = programs + paged + self._storage.used()
         self._granted = 0
 
     def _exactly(self) -> int:
         spaces = {id(process.memory): process.memory for process in self._living()}.values()
         parts = [memory.space.proportional_bytes() for memory in spaces]
-        return sum(private for private, _ in parts) + max(self._storage.used(), sum(shared for _, shared in parts))
+        paged = self._paging.state()[0] if self._paging is not None else 0  # of which some is mapped, and shared for the host
+        shared = sum(shared for _, shared in parts) - paged
+        return sum(private for private, _ in parts) + max(self._storage.used(), shared) + paged
 
     def _look(self) -> None:
         assert self._system is not None
         clock = self._system.platform.monotonic
         start = clock()
         self._see()
+        if self._paging is not None and self._seen > self._comfortable():
+            self._page_out(self._paging)
+            start = clock()
         while self._seen > self.limit and self._exactly() > self.limit and self._kill_one():
             self._see()
         left = max(0, self.limit - self._seen)
         now = clock()
         period = max(min(max(left // FILL_RATE, SOONEST), LATEST), (now - start) * SHARE)
         self._system.loop.call_at(now + period, self._look)
+
+    def _comfortable(self) -> int:
+        """Bytes in use from which on memory goes out: what can be brought into use until the next look is still free."""
+        return self.limit - min(max(self.limit // MARGIN, FILL_RATE * SOONEST), self.limit // 2)
+
+    def _page_out(self, paging: Paging) -> None:
+        """Have paged what is needed, largest first, until what is in use is comfortable. Meanwhile programs stand still."""
+        living = self._living()
+        _stop(living)
+        goal = self._comfortable()
+        spaces = {id(process.memory): process.memory for process in living}.values()
+        candidates = [
+            (m.end - m.start, m.start, memory.space) for memory in spaces for m in memory.mappings() if m.inode is None and not m.shared
+        ]
+        candidates.sort(key=lambda candidate: candidate[0], reverse=True)
+        for size, start, space in candidates:
+            self._see()
+            unpaged = self._seen - paging.state()[0]
+            paging.keep(max(goal - unpaged, 0))
+            if size < SMALLEST or unpaged <= goal // 2:
+                break
+            with suppress(LinuxError):  # it has ended, or has too many mappings: the next may do
+                space.take_over(start, size)
+        self._see()
+        paging.keep(max(goal - self._seen + paging.state()[0], 0))
+        self._see()
 
     def _kill_one(self) -> bool:
         """Kill who uses most; whether there is anybody."""
@@ -219,10 +274,7 @@ class ProcessorLimit:
         self._debt = max(0.0, self._debt + max(0, used - used_before) - self.limit * (now - before))
         pause = int(self._debt / self.limit)
         if pause > 0:
-            for process in list(system.processes.values()):
-                for thread in list(process.threads.values()):
-                    if not thread.in_server:
-                        thread.user.interrupt()
+            _stop(list(system.processes.values()))
             system.platform.pause(min(pause, LONGEST_PAUSE))
         self._look_later(system)
 
@@ -237,6 +289,10 @@ class Limits:
         self.tasks: TaskLimit | None = None
         self.time: TimeLimit | None = None
         self.processors: ProcessorLimit | None = None
+
+    def swap(self) -> tuple[int, int]:
+        """All there is on the paging device, and what is left: bytes."""
+        return (0, 0) if self.memory is None else self.memory.swap()
 
     def watch(self, system: System) -> None:
         """Have them obeyed in ``system``, which is about to run."""

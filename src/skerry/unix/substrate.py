@@ -67,6 +67,12 @@ class UserSpace(Protocol):
     def advise(self, address: int, length: int, advice: int) -> None:
         """MADV_DONTNEED, MADV_FREE, MADV_DONTFORK, MADV_DOFORK, MADV_WILLNEED as the host does it."""
 
+    def take_over(self, address: int, length: int) -> int:
+        """Have the private memory of the range paged from now on, where it is of no file; how many bytes of it were in memory.
+
+        Only where the platform pages. Raises LinuxError.
+        """
+
     def move(self, address: int, length: int, new_address: int, new_length: int) -> None:
         """Move mapped pages, contents included, to ``new_address`` (which may equal ``address``: grow or shrink in place)."""
 
@@ -170,8 +176,22 @@ class UserThread(Protocol):
         """End this thread alone."""
 
 
+class Paging(Protocol):
+    """Memory of programs that need not all be in memory (``UserSpace.take_over``)."""
+
+    def keep(self, size: int) -> None:
+        """Have at most ``size`` bytes of it in memory, now and later; what cannot go out stays."""
+
+    def state(self) -> tuple[int, int, int]:
+        """Bytes of it that are in memory, that are on the paging device, and that fit there."""
+
+
 class Platform(Protocol):
     """The rest of what the server needs of the system below it."""
+
+    @property
+    def paging(self) -> Paging | None:
+        """None: all memory of programs stays in memory."""
 
     def new_memory_object(self, size: int) -> MemoryObject:
         """Zero memory that can be mapped; raises LinuxError(ENOMEM)."""

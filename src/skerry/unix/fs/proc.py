@@ -44,7 +44,7 @@ class Proc:
             b"uptime": lambda: proctext.uptime(system),
             b"loadavg": lambda: proctext.loadavg(system),
             b"vmstat": lambda: proctext.vmstat(system),
-            b"swaps": lambda: b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
+            b"swaps": lambda: proctext.swaps(system),
             b"devices": lambda: procdisk.devices(system),
             b"partitions": lambda: procdisk.partitions(system),
             b"diskstats": lambda: procdisk.statistics(system),

@@ -216,11 +216,20 @@ def limits(process: Process) -> bytes:
 def meminfo(system: System) -> bytes:
     """/proc/meminfo: the host's memory is ours; how it is used is not told apart."""
     total, available = (size >> 10 for size in system.platform.memory_bytes())
-    known = {"MemTotal": total, "MemFree": available, "MemAvailable": available, "CommitLimit": total, "Hugepagesize": _HUGE_PAGE}
+    swap, unused = (size >> 10 for size in system.limits.swap())
+    known = {"MemTotal": total, "MemFree": available, "MemAvailable": available, "SwapTotal": swap, "SwapFree": unused}
+    known |= {"CommitLimit": total + swap, "Hugepagesize": _HUGE_PAGE}
     names = """
     MemTotal MemFree MemAvailable Buffers Cached SwapCached Active Inactive SwapTotal SwapFree Dirty Writeback AnonPages Mapped Shmem
     Slab SReclaimable SUnreclaim KernelStack PageTables CommitLimit Committed_AS VmallocTotal VmallocUsed Hugepagesize"""
     return "".join(f"{name + ':':<16}{known.get(name, 0):>8} kB\n" for name in names.split()).encode()
+
+
+def swaps(system: System) -> bytes:
+    """/proc/swaps: the paging device, if there is one."""
+    size, unused = (size >> 10 for size in system.limits.swap())
+    row = f"{'/dev/paging':<40}partition\t{size}\t{size - unused}\t-2\n" if size else ""
+    return f"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n{row}".encode()
 
 
 def cpuinfo(system: System) -> bytes:

@@ -5,7 +5,8 @@ Host and kernel errors become LinuxError here.
 
 from __future__ import annotations
 
-from skerry.abi import linux
+from skerry.abi import linux, mach
+from skerry.mach import pageable
 from skerry.mach.errors import KernError
 from skerry.mach.kernel import Kernel
 from skerry.mach.port import Port
@@ -15,9 +16,10 @@ from skerry.machine import Machine, MemoryObject, host
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import FileDevice, translated
+from skerry.unix.glue.paged import PagedBytes
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject as UnixMemoryObject
-from skerry.unix.substrate import UserThread
+from skerry.unix.substrate import Paging, UserThread
 
 
 class TaskSpace:
@@ -29,14 +31,15 @@ class TaskSpace:
         self._platform = platform
         self.limit = space.limit
         self.offsets = space.OFFSETS
-        self.read = space.read
-        self.read_into = space.read_into
-        self.write = space.write
-        self.read_string = space.read_string
+        access = space if platform.paging is None else PagedBytes(space, self._bring_in)
+        self.read = access.read
+        self.read_into = access.read_into
+        self.write = access.write
+        self.read_string = access.read_string
         self._map = translated(task.map.map_noted)
         self.unmap = translated(task.map.unmap_noted)
         self.protect = translated(task.map.protect_noted)
-        self.advise = translated(space.advise)
+        self.advise = translated(task.map.advise_noted)
         self.move = translated(task.map.move_noted)
         self.clear = translated(task.map.clear)
         self.flush = translated(space.flush)
@@ -47,6 +50,16 @@ class TaskSpace:
 
     def map(self, address: int, length: int, protection: int, shared: bool, backing: UnixMemoryObject | None, offset: int) -> None:
         self._map(address, length, protection, shared, backing, offset)  # type: ignore[arg-type]  # made by this machine
+
+    def _bring_in(self, address: int, length: int, write: bool) -> bool:
+        access = mach.VM_PROT_WRITE if write else mach.VM_PROT_READ
+        return pageable.bring_in(self._task.map, self._task.kernel, address, length, access)
+
+    def take_over(self, address: int, length: int) -> int:
+        try:
+            return pageable.take_over(self._task.map, self._task.kernel, address, address + length)
+        except KernError as error:
+            raise LinuxError(linux.ENOMEM) from error
 
     @property
     def contexts(self) -> int:
@@ -100,8 +113,9 @@ class TaskSpace:
 class MachPlatform:
     """The rest of what Unix needs (:class:`skerry.unix.substrate.Platform`)."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, paging: Paging | None = None) -> None:
         self.machine: Machine = kernel.machine
+        self.paging = paging
         self.port = Port()
         self._kernel = kernel
         self._processors = self.machine.processors

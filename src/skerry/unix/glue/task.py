@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from skerry.abi import linux, mach, traps, values
+from skerry.abi import registers as reg
+from skerry.abi.fault import fault_access
 from skerry.lib.channel import Channel
 from skerry.lib.stubs import finish
 from skerry.machine import host
@@ -24,6 +26,7 @@ from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import RemoteFileDevice
 from skerry.unix.glue.drivers import Drivers
+from skerry.unix.glue.paged import PagedBytes
 from skerry.unix.process import System
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject, UserThread
@@ -144,16 +147,18 @@ class TaskSpace:
         self.host: Space = space
         self.limit = USER_LIMIT
         self.offsets = OFFSET_COUNT
-        self.read = space.read
-        self.read_into = space.read_into
-        self.write = space.write
-        self.read_string = space.read_string
+        access = space if platform.paging is None else PagedBytes(space, self._bring_in)
+        self.read = access.read
+        self.read_into = access.read_into
+        self.write = access.write
+        self.read_string = access.read_string
         self.offset = space.offset
         self.move_offset = space.move_offset
         self.lend_offset = space.lend_offset
         self.recall_offset = space.recall_offset
         self.parked: list[Context] = []  # contexts whose threads have ended, to be used again
         self.threads: dict[TaskThread, None] = {}
+        self.pages = platform.paging is not None
         self.first = TaskThread(self, space.adopt_context(*first))
         self._link.on_death[self._channel] = self._died
 
@@ -202,6 +207,25 @@ class TaskSpace:
 
     def move(self, address: int, length: int, new_address: int, new_length: int) -> None:
         self._queue(traps.MOVE, 0, False, 0, address, length, new_address, new_length)
+
+    # Memory that is paged
+    def _bring_in(self, address: int, length: int, write: bool) -> bool:
+        access = mach.VM_PROT_WRITE if write else mach.VM_PROT_READ
+        try:
+            return bool(self._link.ask(traps.TRAP_BRING_IN, self, address, length, access))
+        except OSError:
+            return False
+
+    def page_fault(self, address: int, access: int) -> bool:
+        """Have the page there that a thread touched. False: it is none that comes."""
+        try:
+            return bool(self._link.ask(traps.TRAP_PAGE_FAULT, self, address, access))
+        except OSError:
+            return False
+
+    def take_over(self, address: int, length: int) -> int:
+        self.flush()
+        return int(self._ask(traps.TRAP_TAKE_OVER, address, length))
 
     def flush(self) -> None:
         try:
@@ -312,7 +336,7 @@ class TaskThread(ContextHolder):
         return self.space.thread_usage(self.context.tid)
 
     def page_in(self, address: int, arrived: Callable[[bool], None]) -> bool:
-        """The server is not told what pagers manage in its programs: there is no such page."""
+        """What the server touches has been brought in where it could be (``PagedBytes``): there is no such page."""
         return False
 
     def terminate(self) -> None:
@@ -336,11 +360,27 @@ class _Remains:
         self.parked = parked
 
 
+class RemotePaging:
+    """The kernel's paging (:class:`skerry.unix.substrate.Paging`)."""
+
+    def __init__(self, link: KernelLink) -> None:
+        self._link = link
+
+    def keep(self, size: int) -> None:
+        self._link.ask(traps.TRAP_KEEP, size)
+
+    def state(self) -> tuple[int, int, int]:
+        known: tuple[int, int, int] = self._link.ask(traps.TRAP_PAGING)
+        return known
+
+
 class TaskPlatform:
     """The rest of what Unix needs (:class:`skerry.unix.substrate.Platform`)."""
 
-    def __init__(self, link: KernelLink, machine: Machine, processors: int, clock_page: int) -> None:
+    def __init__(self, link: KernelLink, machine: Machine, processors: int, clock_page: int, pages: bool) -> None:
+        """``pages``: whether the kernel pages programs' memory."""
         self.link = link
+        self.paging = RemotePaging(link) if pages else None
         self.machine = machine
         self._processors = processors
         self._clock_page = clock_page
@@ -429,6 +469,11 @@ class RunLoop:
     def _other_trap(server: Server, thread: TaskThread) -> None:
         context = thread.context
         if context.cause == FAULT:
+            if thread.space.pages and context.signo == linux.SIGSEGV:
+                access = fault_access(thread.get(reg.ERR))
+                if thread.space.page_fault(context.address, access):
+                    thread.resume()
+                    return
             server.fault(thread, context.signo, context.code, context.address)
         elif context.cause == DEATH:  # nonsense in its pages
             thread.space._died()

@@ -58,8 +58,9 @@ def sys_setdomainname(thread: Thread, address: int, length: int) -> int:
 def sys_sysinfo(thread: Thread, address: int) -> int:
     system = thread.process.system
     total, available = system.platform.memory_bytes()
+    swap, unused = system.limits.swap()
     uptime = (system.platform.realtime() - system.boot_time) // 1_000_000_000
-    packed = struct.pack("<q3Q6QHxxxxxx2QI", uptime, 0, 0, 0, total, available, 0, 0, 0, 0, len(system.processes), 0, 0, 1)
+    packed = struct.pack("<q3Q6QHxxxxxx2QI", uptime, 0, 0, 0, total, available, 0, 0, swap, unused, len(system.processes), 0, 0, 1)
     thread.process.memory.write(address, packed.ljust(112, b"\0"))
     return 0
 
