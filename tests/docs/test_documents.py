@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from documents import Command, Section, agrees, make_environment, perform, read
+
+from skerry.cli.calls import calls
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -38,6 +41,14 @@ def test_commands_print_what_the_document_shows(section: Section, place: Path) -
         shown = "\n".join(command.expected)
         assert agrees(command, text), f"{section.document}:{command.line}: $ {command.text}\nshown:\n{shown}\nprinted:\n{text}"
     assert len(printed) == len(section.commands), f"{section.document}, {section.title}: the shell ended early: {printed[-1]}"
+
+
+def test_the_page_of_system_calls_is_what_the_table_says() -> None:
+    """If not: `skerry calls --markdown > docs/reference/system-calls.md`."""
+    page = (ROOT / "docs" / "reference" / "system-calls.md").read_text()
+    assert CliRunner().invoke(calls, ["--markdown"]).stdout == page
+    full, partial = (int(number) for number in re.findall(r"(\d+) (?:full|partial)", page)[:2])
+    assert full + partial >= 280
 
 
 def test_tutorial_and_readme_show_commands() -> None:

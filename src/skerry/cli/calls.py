@@ -23,9 +23,10 @@ from skerry.unix.syscalls.table import CALLS, Call, Support
 )
 @click.option("--counts", is_flag=True, help="Only how many there are of each level.")
 @click.option("--mach", is_flag=True, help="The calls of Mach 3 in place of Linux's.")
+@click.option("--markdown", is_flag=True, help="As docs/reference/system-calls.md.")
 @click.option("--header", is_flag=True, help="With --mach: the C header for native code.")
 @click.argument("pattern", nargs=-1, metavar="[NAME|NUMBER]...")
-def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, pattern: tuple[str, ...]) -> None:
+def calls(level: tuple[str, ...], counts: bool, mach: bool, markdown: bool, header: bool, pattern: tuple[str, ...]) -> None:
     """List the x86-64 system calls: number, name, level of support, and what is missing.
 
     full: as Linux has it. partial: what is said is missing. none: the call fails with ENOSYS.
@@ -44,6 +45,9 @@ def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, patter
     if header and not mach:
         say("skerry calls: --header needs --mach\n")
         sys.exit(1)
+    if mach and markdown:
+        say("skerry calls: --markdown is for Linux's calls: those of Mach are described in docs/reference/mach/calls\n")
+        sys.exit(1)
     if mach:
         _mach(level, counts, header, pattern)
         return
@@ -51,6 +55,9 @@ def calls(level: tuple[str, ...], counts: bool, mach: bool, header: bool, patter
     if not chosen:
         say(f"skerry calls: no such call: {' '.join(pattern)}: try a part of a name, or `skerry calls`\n")
         sys.exit(1)
+    if markdown:
+        _print_page(chosen)
+        return
     if not counts:
         _print([(str(call.number), call.name, call.support.value, call.note) for call in chosen])
     _print_counts([call.support.value for call in chosen])
@@ -90,8 +97,21 @@ def _print(rows: list[tuple[str, str, str, str]]) -> None:
 
 
 def _print_counts(levels: list[str]) -> None:
+    click.echo(_counts(levels))
+
+
+def _counts(levels: list[str]) -> str:
     numbers = Counter(levels)
-    click.echo(f"{len(levels)} calls: " + ", ".join(f"{numbers[support.value]} {support.value}" for support in Support))
+    return f"{len(levels)} calls: " + ", ".join(f"{numbers[support.value]} {support.value}" for support in Support)
+
+
+def _print_page(chosen: list[Call]) -> None:
+    click.echo("# System calls\n")
+    click.echo("What `skerry calls --markdown` prints. full: as Linux has it. partial: what is said is missing. none: ENOSYS.\n")
+    click.echo(_counts([call.support.value for call in chosen]) + ".\n")
+    click.echo("| number | name | support | what is missing |\n|---|---|---|---|")
+    for call in chosen:
+        click.echo(f"| {call.number} | {call.name} | {call.support.value} | {call.note.replace('|', chr(92) + '|')} |")
 
 
 def _is_wanted(call: Call, patterns: tuple[str, ...]) -> bool:
