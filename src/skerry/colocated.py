@@ -70,6 +70,10 @@ def _run(
     devices = own_devices(machine, options, streams, owners, identity, owner)
     if attached is not None:
         devices.translators = attached.attach(kernel)
+    if options.disk_images:
+        from skerry import disks
+
+        disks.register(kernel, options.disk_images, devices.disks)
     tell = say if owner is None else owner.say
     assembly = Assembly(platform, devices, options, tell, ended)
     if statistics is None:

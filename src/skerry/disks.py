@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from skerry.machine.hostdisk import HostDisk
+from skerry.machine.hostdisk import SECTOR, HostDisk
 from skerry.options import DiskImage, Options, UserError
 from skerry.unix.disk import MAJOR, MINORS, BlockDevice
 from skerry.unix.fs.dev import device_number
@@ -14,6 +15,7 @@ from skerry.unix.glue.devices import DiskDevice
 
 if TYPE_CHECKING:
     from skerry.devices import Devices
+    from skerry.mach.kernel import Kernel
     from skerry.machine import Machine
     from skerry.unix.process import System
 
@@ -42,6 +44,14 @@ def _reason(error: OSError, image: DiskImage) -> str:
         case errno.ENOENT | errno.EINVAL:
             return f"{error.strerror}: {MAKE_ONE}"
     return f"{error.strerror}"
+
+
+def register(kernel: Kernel, images: list[DiskImage], disks: Sequence[HostDisk]) -> None:
+    """Have native tasks that may open devices find them under their names, in records of a sector."""
+    from skerry.mach.disk import Disk  # which the task that serves Unix has no use for
+
+    for image, disk in zip(images, disks, strict=True):
+        kernel.host.devices.register(image.name, Disk(disk.open(), disk.size // SECTOR, SECTOR, disk.writable))
 
 
 def attach(system: System, devices: Devices, images: list[DiskImage]) -> None:

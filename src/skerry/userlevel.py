@@ -49,6 +49,10 @@ def run(machine: Machine, options: Options, streams: list[int], owner: Owner | N
     kernel = Kernel(machine)
     if attached is not None:
         devices.translators = attached.attach(kernel)
+    if options.disk_images:
+        from skerry import disks
+
+        disks.register(kernel, options.disk_images, devices.disks)
     outcome: list[tuple[int, bytes | None]] = []
 
     def done(status: int, text: bytes | None) -> None:

@@ -86,7 +86,11 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], int, str]] = {
     "disk image has no file": (lambda d: ["--disk-image", "disk0", "true"], 125, "--disk-image disk0: no file: give NAME=FILE[:ro|rw]"),
     "disk image has no name": (lambda d: ["--disk-image", "=x", "true"], 125, "nothing is not a name of up to 31 letters"),
     "disk image has a name that is a path": (lambda d: ["--disk-image", "../x=x", "true"], 125, "../x is not a name of up to"),
-    "disk image has the name of another device": (lambda d: ["--disk-image", "null=x", "true"], 125, "there is another /dev/null: choose"),
+    "disk image has the name of another device": (
+        lambda d: ["--disk-image", "null=x", "true"],
+        125,
+        "there is another device null: choose",
+    ),
     "disk images have one name": (
         lambda d: ["--disk-image", f"a={an_image(d)}", "--disk-image", f"a={an_image(d)}:ro", "true"],
         125,

@@ -11,7 +11,7 @@ from skerry.options import DiskImage, UserError
 
 _SHAPE: Final = "give NAME=FILE[:ro|rw], like disk0=disk.img:rw"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}", re.ASCII)
-_TAKEN: Final = "null zero full random urandom tty console ptmx pts shm mqueue fd stdin stdout stderr"
+_TAKEN: Final = "time null zero full random urandom tty console ptmx pts shm mqueue fd stdin stdout stderr"
 _MOST: Final = 16
 
 
@@ -36,5 +36,5 @@ def _parse(text: str) -> DiskImage:
     if not _NAME.fullmatch(name):
         raise UserError(f"--disk-image {text}: {name or 'nothing'} is not a name of up to 31 letters, digits, _ and -: {_SHAPE}")
     if name in _TAKEN.split():
-        raise UserError(f"--disk-image {text}: there is another /dev/{name}: choose another name, like disk0")
+        raise UserError(f"--disk-image {text}: there is another device {name}: choose another name, like disk0")
     return DiskImage(name, os.fsencode(os.path.abspath(path)), file.endswith(":rw"), text)

@@ -33,5 +33,5 @@ DEVICE.bind("device_write", lambda opening, _mode, record, data: opening.write(r
 DEVICE.bind("device_write_inband", lambda opening, _mode, record, data: opening.write(record, data, mach.IO_INBAND_MAX))
 DEVICE.bind("device_get_status", lambda opening, flavor: opening.device.get_status(flavor))
 DEVICE.bind("device_set_status", _set_status)
-DEVICE.bind("device_map", lambda opening, protection, *_: opening.map(protection), NONE, "D_INVALID_OPERATION: no device has memory to map")
+DEVICE.bind("device_map", lambda opening, protection, offset, size, _unmap: as_send(right.make_send(opening.map(protection, offset, size))))
 DEVICE.bind("device_set_filter", _set_filter, NONE, "D_INVALID_OPERATION: no device receives packets")

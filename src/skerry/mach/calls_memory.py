@@ -9,6 +9,7 @@ from skerry.mach import memory_object as objects
 from skerry.mach import right
 from skerry.mach import vm_calls as vm
 from skerry.mach.call import HeldOrNone, Rows, as_send, send_right
+from skerry.mach.device_memory import device_memory
 from skerry.mach.errors import KernError
 from skerry.mach.memory_host import vm_set_default_memory_manager
 from skerry.mach.memory_object import ManagedObject, find_object
@@ -51,6 +52,11 @@ def map_object(
     port = send_right(held)
     if port is None:
         return vm.vm_map(task.map, address, size, bool(anywhere), None, 0, False, protection, maximum, inheritance, mask)
+    shown = device_memory(port)
+    if shown is not None:
+        start = shown.map(task, address, size, mask, bool(anywhere), offset, bool(copy), protection, maximum, inheritance)
+        release((right.RightKind.SEND, port))
+        return start
     memory_object, new = find_object(task.kernel, port)
     try:
         start = vm.vm_map(

@@ -22,6 +22,8 @@ from skerry.mach.kobject import ReplyPort, new_object_port
 from skerry.mach.port import Port
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
+from skerry.mach.vm import page_up
+from skerry.machine import HostFile
 from skerry.machine import host as machine_host
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ class Device(Protocol):
     def write(self, record: int, data: bytes) -> int:
         """Write at ``record``; how many bytes."""
 
+    def memory(self) -> tuple[HostFile, int]:
+        """The memory that it shows, and how many bytes of it."""
+
     def get_status(self, flavor: int) -> list[int]: ...
     def set_status(self, flavor: int, status: list[int]) -> None: ...
 
@@ -71,6 +76,9 @@ class Plain:
 
     def write(self, record: int, data: bytes) -> int:
         raise CallFailure(mach.D_READ_ONLY)
+
+    def memory(self) -> tuple[HostFile, int]:
+        raise CallFailure(mach.D_INVALID_OPERATION)
 
     def get_status(self, flavor: int) -> list[int]:
         if flavor in (mach.DEV_GET_SIZE, mach.DEV_GET_RECORDS):
@@ -153,7 +161,7 @@ class DeviceMaster:
     """Who opens devices by name."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self.port: Port = new_object_port(kernel, self)
         self.openings: set[OpenDevice] = set()
         self._devices: dict[str, Device] = {"null": Null(), "zero": Zero(), "random": Random(), "time": Time(kernel)}
@@ -179,8 +187,8 @@ class DeviceMaster:
         device.open(mode)
         opening = OpenDevice(self, device, mode)
         self.openings.add(opening)
-        opening.port = new_object_port(self._kernel, opening)
-        opening.port.no_senders = ReplyPort(self._kernel.processor, lambda _message: opening.close()).port
+        opening.port = new_object_port(self.kernel, opening)
+        opening.port.no_senders = ReplyPort(self.kernel.processor, lambda _message: opening.close()).port
         return opening.port
 
 
@@ -251,8 +259,20 @@ class OpenDevice:
             raise CallFailure(mach.D_INVALID_SIZE)
         return self.device.write(record, data)
 
-    def map(self, protection: int) -> None:
-        """device_map. No device here has memory that could be mapped: raises INVALID_ARGUMENT (protection), INVALID_OPERATION."""
-        if protection & ~mach.VM_PROT_ALL:
+    def map(self, protection: int, offset: int, size: int) -> Port:
+        """device_map: a port for the memory of the device, or ``size`` bytes of it from ``offset`` on.
+
+        Raises INVALID_ARGUMENT (protection, offset not at a page); INVALID_OPERATION (the device has none, or not open for that),
+        READ_ONLY, INVALID_SIZE (not that much), DEVICE_DOWN.
+        """
+        from skerry.mach.device_memory import DeviceMemory  # few runs map any
+
+        if protection & ~mach.VM_PROT_ALL or offset % mach.PAGE_SIZE:
             raise KernError(KernReturn.INVALID_ARGUMENT)
-        raise CallFailure(mach.D_INVALID_OPERATION)
+        memory, length = self.device.memory()
+        self._require(mach.D_READ)
+        if protection & mach.VM_PROT_WRITE:
+            self._require(mach.D_WRITE)
+        if not 0 < size <= page_up(length) - offset:
+            raise CallFailure(mach.D_INVALID_SIZE)
+        return DeviceMemory(memory, offset, min(size, length - offset), protection).new_port(self._master.kernel)
