@@ -122,3 +122,18 @@ def test_calls_that_reach_outside_reach_nothing(build: Build, bystander: int, tm
 def stub_symbol(name: str) -> int:
     table = subprocess.run(["nm", STUB], capture_output=True, text=True, check=True).stdout
     return next(int(line.split()[0], 16) for line in table.splitlines() if line.endswith(" " + name))
+
+
+def test_registers_of_newer_processors_harm_nobody(build: Build, tmp_path: Path) -> None:
+    """Row 13: the stub works where a program has forbidden itself all memory (PKRU), and tile registers (AMX) are not had without leave."""
+    program = build("processor")
+    native = subprocess.run([program, tmp_path / "host"], capture_output=True, text=True, check=True, timeout=60)
+    has_keys, has_tiles = ("all-forbidden: not here" not in native.stdout), ("tiles: not here" not in native.stdout)
+    assert (tmp_path / "host").exists() == has_keys  # the host would show it
+    (tmp_path / "host").unlink(missing_ok=True)
+    lines = survived(program, str(tmp_path / "host"), "--bind", str(tmp_path)).lines
+    assert list(tmp_path.iterdir()) == []
+    for name in ("all-forbidden", "writes-forbidden", "key-register"):
+        assert lines[name] == ("exit 7" if has_keys else "not here"), name
+    assert lines["tiles-without-leave"] == ("signal 4" if has_tiles else "not here")
+    assert lines["tiles"] == ("exit 9" if has_tiles else "not here")  # refused: a state of 8 KiB more than the stub keeps
