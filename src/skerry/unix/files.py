@@ -393,8 +393,8 @@ class FileTable(LockOwner):
 
     def usable(self, fd: int) -> OpenFile:
         """The same, for calls that need more than a place (O_PATH). Raises LinuxError(EBADF)."""
-        file = self[fd]
-        if file.flags & linux.O_PATH:
+        file = self.files.get(fd)
+        if file is None or file.flags & linux.O_PATH:
             raise LinuxError(linux.EBADF)
         return file
 

@@ -117,6 +117,11 @@ class ReceiveQueue:
         """Up to ``count`` bytes; there are some. It stops behind bytes that came with rights; ``one_sender``: and before another's."""
         first = self.segments[0]
         source, credentials = first.source, first.credentials
+        if len(self.segments) == 1 and self.length <= count and not (peek or first.rights or self._used):
+            self.segments.clear()  # as mostly: all that there is, which came at once
+            self.size = self.length = 0
+            self.wake_blocked()
+            return Received(first.data, len(first.data), source, (), credentials)
         taken: list[bytes] = []
         rights: tuple[OpenFile, ...] = ()
         left = count

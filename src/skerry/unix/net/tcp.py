@@ -211,9 +211,9 @@ class TcpSocket(InetSocket, ConnectionSocket):
     def send(
         self, data: bytes, to: Destination | None, rights: tuple[OpenFile, ...] = (), credentials: PeerCredentials | None = None
     ) -> int | None:
-        if self.state is State.CONNECTING:
-            return None
         if self.error or self.shut & SHUT_WRITE or self.state is not State.CONNECTED:
+            if self.state is State.CONNECTING:
+                return None
             raise LinuxError(self.take_error() or linux.EPIPE)
         peer = self.peer
         if not data:
@@ -298,22 +298,23 @@ class TcpSocket(InetSocket, ConnectionSocket):
         return None
 
     def poll(self) -> int:
-        if self.listening:
+        state, shut = self.state, self.shut
+        if state is State.LISTENING:
             return READABLE if self.pending else 0
         bits = linux.POLLERR if self.error else 0
-        if self.shut == SHUT_BOTH or self.state is State.CLOSED:
+        if shut == SHUT_BOTH or state is State.CLOSED:
             bits |= linux.POLLHUP
-        if self.shut & SHUT_READ:
+        if shut & SHUT_READ:
             bits |= READABLE | linux.POLLRDHUP
-        if self.state is State.CONNECTING:
+        if state is State.CONNECTING:
             return bits
-        if self.incoming:
-            if self.incoming.length > 1 or self._mark != 0 or self.is_set(sockets.SO_OOBINLINE):
+        if length := self.incoming.length:
+            if length > 1 or self._mark != 0 or self.is_set(sockets.SO_OOBINLINE):
                 bits |= READABLE
             if self._mark is not None and not self._urgent_taken:
                 bits |= linux.POLLPRI
         peer = self.peer
-        if peer is None or self.shut & SHUT_WRITE or peer.incoming.length * 3 <= self.window(peer) * 2:
+        if peer is None or shut & SHUT_WRITE or peer.incoming.length * 3 <= self.window(peer) * 2:
             bits |= WRITABLE
         else:
             peer.incoming.blocked.add(self)

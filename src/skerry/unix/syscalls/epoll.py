@@ -122,5 +122,5 @@ async def _wait_later(thread: Thread, epoll: Epoll, address: int, limit: int, de
 def _report(thread: Thread, address: int, events: list[Event]) -> int:
     if events:
         restore_mask(thread)
-        thread.process.memory.write(address, b"".join(_EVENT.pack(bits, data) for bits, data in events))
+        thread.process.memory.write(address, b"".join([_EVENT.pack(*event) for event in events]))
     return len(events)

@@ -153,10 +153,10 @@ def sys_sendto(thread: Thread, fd: int, address: int, count: int, flags: int, ta
     if isinstance(socket, UdpSocket):
         socket.overrides = {}
     to = _destination(thread, socket, read_address(thread, target, size)) if target else None
-    message = Message(b"", to, (), _own_credentials(thread))
+    credentials = _own_credentials(thread)
     if count > STEP and socket.kind == linux.SOCK_STREAM:
-        return _send_in_steps(thread, socket, message, [(address, count)], flags)
-    return _send(thread, socket, message._replace(data=thread.process.memory.read(address, min(count, STEP))), flags)
+        return _send_in_steps(thread, socket, Message(b"", to, (), credentials), [(address, count)], flags)
+    return _send(thread, socket, Message(thread.process.memory.read(address, min(count, STEP)), to, (), credentials), flags)
 
 
 def sys_sendmsg(thread: Thread, fd: int, header: int, flags: int) -> Result:
@@ -271,9 +271,10 @@ def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Resu
             raise LinuxError(linux.EAGAIN)
         return _deliver(thread, socket, target, flags, received)
     waits = not (flags & linux.MSG_DONTWAIT or socket.nonblocking)
-    count = sum(length for _, length in target.vector)
+    wants_all = waits and _wants_all(socket, flags)
+    count = sum([length for _, length in target.vector])
     if count > STEP:
-        if waits and _wants_all(socket, flags):
+        if wants_all:
             return _receive_in_steps(thread, socket, target, flags)
         count = STEP
     received = socket.receive(count, bool(flags & linux.MSG_PEEK), waits)
@@ -281,7 +282,7 @@ def _receive(thread: Thread, socket: Socket, target: Target, flags: int) -> Resu
         if not waits:
             raise LinuxError(linux.EAGAIN)
         return _receive_later(thread, socket, target, count, flags)
-    if waits and _wants_all(socket, flags) and 0 < len(received.data) < count:
+    if wants_all and 0 < len(received.data) < count:
         return _receive_all(thread, socket, target, count, flags, received)
     return _deliver(thread, socket, target, flags, received)
 
