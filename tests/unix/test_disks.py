@@ -264,13 +264,36 @@ def test_synchronous_write_has_reached_the_disk_when_it_returns(world: World, ca
     assert world.program.call("lseek", fd, 0, linux.SEEK_CUR) == (5 if call == "write" else 0)
 
 
-def test_synchronous_write_of_one_call(world: World) -> None:
+@pytest.mark.parametrize("offset", [0, -1])
+def test_synchronous_write_of_one_call(world: World, offset: int) -> None:
+    """It is written once, also at the position, which moves once."""
     fd = world.open()
     vector = world.program.poke(struct.pack("<QQ", world.program.poke(b"12345"), 5))
-    world.program.start("pwritev2", fd, vector, 1, 0, 0, 2)  # RWF_DSYNC
+    world.program.start("pwritev2", fd, vector, 1, offset, 0, 2)  # RWF_DSYNC
     assert world.program.result is None
     world.disk.end_flushes()
     assert world.program.result == 5
+    assert world.disk.memory.read(0, 10) == b"12345" + bytes(5)
+    assert world.program.call("lseek", fd, 0, linux.SEEK_CUR) == (5 if offset else 0)
+
+
+def test_requests_of_one_submission_are_carried_out_once(world: World) -> None:
+    program, fd = world.program, world.open()
+    where = program.poke(bytes(8))
+    assert program.call("io_setup", 8, where) == 0
+    context = int.from_bytes(program.peek(where, 8), "little")
+    requests = []
+    for at, opcode in enumerate((1, 2, 1)):  # IOCB_CMD_PWRITE, IOCB_CMD_FSYNC
+        data = program.poke(b"%d" % at)
+        requests.append(program.poke(struct.pack("<QIIHhIQQqQII", at, 0, 0, opcode, 0, fd, data, 1, at, 0, 0, 0)))
+    program.start("io_submit", context, 3, program.poke(struct.pack("<3Q", *requests)))
+    assert program.result is None
+    world.disk.end_flushes()
+    assert program.result == 3
+    events = program.room(32 * 8)
+    assert program.call("io_getevents", context, 3, 8, events, 0) == 3
+    assert [struct.unpack_from("<QQq", program.peek(events + 32 * at, 32))[::2] for at in range(3)] == [(0, 1), (1, 0), (2, 1)]
+    assert world.disk.memory.read(0, 3) == b"0\x002"
 
 
 def test_sync_of_everything_flushes_disks_and_never_fails(world: World) -> None:

@@ -7,6 +7,7 @@ finding none, makes the call.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
@@ -26,6 +27,7 @@ from skerry.unix.aio import (
     Context,
     Request,
 )
+from skerry.unix.answers import retried
 from skerry.unix.arguments import c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.eventfd import EventFile
@@ -113,14 +115,14 @@ async def _submit(thread: Thread, context: Context, address: int) -> None:
     memory.write(address + 8, bytes(4))  # aio_key
     try:
         if request.opcode in (IOCB_CMD_FSYNC, IOCB_CMD_FDSYNC):
-            file.sync()
+            await retried(thread, file.sync)
             result = 0
         else:
             transfer = _TRANSFERS.get(request.opcode)
             if transfer is None or request.rw_flags:
                 raise LinuxError(linux.EINVAL)
-            pending = transfer(thread, request.fd, request.buffer, request.length, request.offset & (1 << 64) - 1)
-            result = pending if isinstance(pending, int) else await pending
+            words = (request.fd, request.buffer, request.length, request.offset & (1 << 64) - 1)
+            result = await retried(thread, partial(transfer, thread, *words))  # those before it are not carried out again
     except LinuxError as error:
         if error.errno in (linux.EINVAL, linux.EBADF, linux.ESPIPE):  # found before anything is begun
             raise

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import linux
+from skerry.unix.answers import retried
 from skerry.unix.arguments import c_int, c_long
 from skerry.unix.errors import LinuxError
 from skerry.unix.syscalls import descriptors
@@ -68,10 +69,7 @@ def sys_pwritev2(thread: Thread, fd: int, address: int, count: int, offset: int,
     result = _write(thread, file, fd, address, count, offset, flags)
     if not flags & (RWF_DSYNC | RWF_SYNC) or file.inode.mode & linux.S_IFMT not in descriptors.STORED:
         return result
-    if isinstance(result, int):
-        file.sync()
-        return result
-    return _and_sync(file, result)
+    return _and_sync(thread, file, result)
 
 
 def _write(thread: Thread, file: OpenFile, fd: int, address: int, count: int, offset: int, flags: int) -> Result:
@@ -98,7 +96,11 @@ def _write(thread: Thread, file: OpenFile, fd: int, address: int, count: int, of
         return descriptors.write_bytes(thread, file, descriptors.gather(thread, vector))
 
 
-async def _and_sync(file: OpenFile, writing: Coroutine[Any, Any, int]) -> int:
-    done = await writing
-    file.sync()
+async def _and_sync(thread: Thread, file: OpenFile, writing: Result) -> int:
+    done = writing if isinstance(writing, int) else await writing
+    file.hold()
+    try:
+        await retried(thread, file.sync)  # what is written is not written again: the position may have moved
+    finally:
+        file.release()
     return done
