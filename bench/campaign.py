@@ -1,12 +1,13 @@
 """Kill each server of `--config mach`, one after the other, under a load; print what became of it.
 
-    python -m bench.campaign [--kills N] [--servers files,console,network,name,unix_task,reincarnation] [--seed N]
+    python -m bench.campaign [--kills N] [--servers files,disk,console,network,name,unix_task,reincarnation] [--seed N]
 
-The load runs inside: a writer that has each record synced in a directory of the host, reads it back and says so; a reader of the root, which
-must always read the same; a compiler, if there is one; a client of an echo server on the host. Each says a line, with a number, for each round:
-so output that is lost, doubled or damaged shows. A restartable server is killed (SIGKILL) at random moments in one run; it must be there again,
-and every part of the load must go on, within PATIENCE. The Unix server and the reincarnation server end the run: with status 125, a line that
-says so, and no process left. What was said to be synced must be in the host's file at the end.
+The load runs inside: a writer that has each record synced in a directory of the host, reads it back and says so; another that does the
+same on a disk image; a reader of the root, which must always read the same; a compiler, if there is one; a client of an echo server on the
+host. Each says a line, with a number, for each round: so output that is lost, doubled or damaged shows. A restartable server is killed
+(SIGKILL) at random moments in one run; it must be there again, and every part of the load must go on, within PATIENCE. The Unix server and
+the reincarnation server end the run: with status 125, a line that says so, and no process left. What was said to be synced must be in the
+host's files at the end.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ from skerry.control.lines import encode
 
 PATIENCE: Final = 60.0  # seconds; a wait that takes longer is a hang
 LONGEST_PAUSE: Final = 0.4  # seconds from one kill to the next, at most
-RESTARTABLE: Final = ("files", "console", "network", "name")
+RESTARTABLE: Final = ("files", "disk", "console", "network", "name")
 FATAL: Final = ("unix_task", "reincarnation")
 DIED: Final = {"unix_task": "the Unix server has died", "reincarnation": "the reincarnation server has died"}
 OWN_FAILURE: Final = 125
+SLOTS: Final = 20  # records that are kept at a time
+SLOT: Final = 16384  # bytes of a record on the disk, at most
 LOAD: Final = r"""
 import hashlib, os, socket, subprocess, sys, time
 place, port = sys.argv[1], int(sys.argv[2])
@@ -58,6 +61,16 @@ def writer(n):
     os.close(directory)
     with open(name, "rb") as file:
         assert file.read() == b"%d\n" % n + data, name
+def disk(n):
+    time.sleep(0.05)
+    data = b"%d\n" % n + hashlib.sha512(b"%d" % n).hexdigest().encode() * 100
+    device = os.open("/dev/disk0", os.O_RDWR)
+    os.pwrite(device, data, n % 20 * 16384)
+    os.fsync(device)
+    os.close(device)
+    with open("/dev/disk0", "rb") as file:
+        file.seek(n % 20 * 16384)
+        assert file.read(len(data)) == data, n
 expected = {}
 def reader(n):
     at = sorted(os.listdir("/usr/include"))
@@ -85,7 +98,7 @@ def client(n):
     while len(got) < len(data):
         got += peer.recv(65536) or b"?" * len(data)
     assert got == data
-parts = [writer, reader, client] + [compiler] * (len(sys.argv) > 3)
+parts = [writer, disk, reader, client] + [compiler] * (len(sys.argv) > 3)
 children = []
 for part in parts:
     if not os.fork():
@@ -149,6 +162,7 @@ class Run:
         self.place = Path(tempfile.mkdtemp(prefix="skerry-campaign-"))
         load = self.place / "load.py"
         load.write_text(LOAD)
+        (self.place / "image").write_bytes(bytes(SLOTS * SLOT))
         inside = [os.path.realpath(sys.executable), "-u", str(load), str(self.place), str(port), *(["gcc"] if shutil.which("gcc") else [])]
         command = [
             sys.executable,
@@ -161,6 +175,8 @@ class Run:
             "host,lo",
             "--bind",
             f"{self.place}:rw",
+            "--disk-image",
+            f"disk0={self.place / 'image'}:rw",
             "--",
             *inside,
         ]
@@ -224,14 +240,24 @@ class Run:
     # The end
     def check_records(self) -> int:
         """How many records that were said to be synced are not there."""
-        last = self.rounds.get("writer", 0)
-        lost = 0
-        for number in range(max(1, last - 19), last + 1):
+        image = (self.place / "image").read_bytes()
+
+        def in_file(number: int) -> bytes:
             try:
-                found = int((self.place / f"record{number % 20}").read_bytes().split(b"\n")[0])
-            except (OSError, ValueError):
-                found = 0
-            lost += found < number and f"writer {number} " not in " ".join(self.errors)
+                return (self.place / f"record{number % SLOTS}").read_bytes()
+            except OSError:
+                return b""
+
+        def on_disk(number: int) -> bytes:
+            return image[number % SLOTS * SLOT :][:SLOT]
+
+        return sum(self._lost(part, record) for part, record in (("writer", in_file), ("disk", on_disk)))
+
+    def _lost(self, part: str, record: Callable[[int], bytes]) -> int:
+        last, errors, lost = self.rounds.get(part, 0), " ".join(self.errors), 0
+        for number in range(max(1, last - SLOTS + 1), last + 1):
+            words = record(number).split(b"\n")
+            lost += (not words[0].isdigit() or int(words[0]) < number) and f"{part} {number} " not in errors
         return lost
 
     def finish(self) -> None:
@@ -287,7 +313,7 @@ def kill_restartable(server: str, kills: int, port: int, chance: random.Random) 
     result = Result(server)
     with Run(port) as run:
         try:
-            run.wait_for_start(4 if shutil.which("gcc") else 3)
+            run.wait_for_start(5 if shutil.which("gcc") else 4)
             while result.kills < kills:
                 time.sleep(chance.uniform(0, LONGEST_PAUSE))
                 pid = until(lambda: run.tasks().get(server), f"{server} is not there")
@@ -373,7 +399,7 @@ def main() -> int:
     """The command; 1 if a server's death did harm."""
     parser = argparse.ArgumentParser(description="Kill servers under a load.")
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--servers", default=",".join((*RESTARTABLE[:3], *FATAL)))
+    parser.add_argument("--servers", default=",".join((*RESTARTABLE[:4], *FATAL)))
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     given = parser.parse_args()
     print(f"seed {given.seed}, {given.kills} kills of each; times: median / worst\n{HEADER}")
