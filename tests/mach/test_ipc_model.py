@@ -1,7 +1,8 @@
 """Random names, rights and messages: after every step what the kernel counts is what there is.
 
 The reference is a recount: rights are looked for in every name space, message and notification request, and compared with the counts that
-the ports keep. A second reference says which user references a name must have.
+the ports keep. Senders and receivers wait here, and calls are broken off. What each call must do, reference by reference, is compared in
+``tests/native/test_model.py``.
 """
 
 from __future__ import annotations

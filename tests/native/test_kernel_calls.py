@@ -94,6 +94,10 @@ SCENARIOS = {
     assert switch(mach.SWITCH_OPTION_DEPRESS, 100_000) == 0
     assert thread.thread_info(2)[2:7] == [12, 12, 31, 1, 12]
     thread.thread_depress_abort()
+    assert thread.thread_info(2)[4:7] == [12, 0, 0]
+    assert switch(mach.SWITCH_OPTION_DEPRESS, 2) == 0
+    thread.thread_priority(15, 0)  # what comes back when it is over
+    assert switch(mach.SWITCH_OPTION_WAIT, 5) == 0 and thread.thread_info(2)[2:7] == [15, 12, 15, 0, 0]
     assert switch(7) == channel.trap(mach.TRAP_THREAD_SWITCH, b"x") == mach.KERN_INVALID_ARGUMENT
 """,
     "evc_wait": """
