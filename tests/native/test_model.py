@@ -65,7 +65,8 @@ class Compared(RuleBasedStateMachine):
         for who in range(2):
             for kind in (mach.MACH_PORT_RIGHT_RECEIVE, mach.MACH_PORT_RIGHT_RECEIVE, mach.MACH_PORT_RIGHT_PORT_SET):
                 self.allocate(who, kind)
-            self.allocate_memory(who, 3)
+            for count in (1, 2, 3):
+                self.allocate_memory(who, count)
         for who, which in ((0, 0), (0, 1), (1, 0), (1, 1)):
             self.hand_over(who, which, MAKE)
 
@@ -273,10 +274,36 @@ class Compared(RuleBasedStateMachine):
     def send_both(self, who: int, remote: int, carried: list[int], disposition: int, moved: bool, page: int) -> None:
         self.send(who, remote, 0, carried, disposition, moved, page, 2)
 
+    @rule(who=WHO, which=WHICH, page=WHICH, moved=st.booleans(), writes=st.lists(st.tuples(WHO, WHICH), max_size=3))
+    def lend(self, who: int, which: int, page: int, moved: bool, writes: list[tuple[int, int]]) -> None:
+        """A region goes to a port and comes out, and both sides write."""
+        names = self.model.names
+        ways = [
+            (name, COPY, other)
+            for name, entry in names[who].items()
+            for other in range(2)
+            for heard in names[other].values()
+            if entry.sends and heard.receive and heard.port is entry.port and heard.port not in self.model.sets[other]
+        ]
+        if not ways:
+            return
+        name, disposition, other = ways[which % len(ways)]
+        port = names[who][name].port
+        assert port is not None
+        self.send(who, (name, disposition), 0, [], MOVE, moved, page, 0)
+        for writer, at in writes[:1]:
+            self.write(writer, at, 1, True)
+        while port.queue:
+            heard_as = self.model.entry_of(other, port)
+            assert heard_as is not None
+            self.take(other, heard_as)
+        for writer, at in writes[1:]:
+            self.write(writer, at, 1, True)
+
     def send(
         self,
         who: int,
-        remote: int,
+        remote: int | tuple[int, int],
         local: int,
         carried: list[int],
         disposition: int,
@@ -286,7 +313,7 @@ class Compared(RuleBasedStateMachine):
     ) -> None:
         """``memory``: whether pages out of line are moved; None: there are none."""
         tasks, self.id = self.model, self.id + 1
-        to, remote_type = self.choose(who, remote, DESTINATIONS)
+        to, remote_type = remote if isinstance(remote, tuple) else self.choose(who, remote, DESTINATIONS)
         reply = self.choose(who, local, (MAKE_ONCE,))[0] if local % 3 else 0
         names = [self.name(who, each, disposition) for each in carried]
         items = [machmsg.rights(disposition, *names)] if carried else []
@@ -353,8 +380,12 @@ class Compared(RuleBasedStateMachine):
     @rule(who=WHO, which=WHICH)
     def receive(self, who: int, which: int) -> None:
         names, sets = self.model.names[who], self.model.sets[who]
-        heard = {sets.get(entry.port, name) for name, entry in names.items() if entry.receive and entry.port and entry.port.queue}
-        name = sorted(heard)[which % len(heard)] if heard and which % 5 else self.name(who, which, MAKE)
+        heard: set[int] = {sets.get(entry.port, name) for name, entry in names.items() if entry.receive and entry.port and entry.port.queue}
+        self.take(who, sorted(heard)[which % len(heard)] if heard and which % 5 else self.name(who, which, MAKE))
+
+    def take(self, who: int, name: int) -> None:
+        """Receive, without waiting."""
+        names, sets = self.model.names[who], self.model.sets[who]
         entry = names.get(name)
         code, message = self.msg(who, None, mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT, name)
         if entry is None or not (entry.receive or entry.is_set):

@@ -113,6 +113,16 @@ assert empty(notify)
 me.mach_port_destroy(inbox)
 assert told(notify, mach.NOTIFY_NO_SENDERS, 4) and not status(port)[8]
 """,
+    "a message in the queue is a sender until it is received": """
+port, notify = task.reply_port(), task.reply_port()
+for receive in (lambda: got(port), lambda: poll(port, size=0)):
+    me.mach_port_set_mscount(port, 0)
+    assert post(port, MAKE)[0] == 0
+    ask(port, mach.NOTIFY_NO_SENDERS, 0, notify)
+    assert empty(notify) and status(port)[6]
+    receive()
+    assert told(notify, mach.NOTIFY_NO_SENDERS, 1) and not status(port)[6]
+""",
     "no_senders is told at once if there are none and sync have been made": """
 for made, sync, at_once in ((0, 0, True), (1, 1, True), (1, 0, True), (1, 2, False), (2, 2, True), (0, 1, False)):
     port, notify = task.reply_port(), task.reply_port()
