@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 from fakes import Program, Unix
@@ -309,6 +310,61 @@ def test_rights_that_nobody_takes_are_released(program: Program) -> None:
     assert send_rights(program, one, [file]) == 1
     assert program.call("close", two) == 0
     assert description.references == 1
+
+
+def close_all(program: Program, *fds: int) -> None:
+    for fd in fds:
+        assert program.call("close", fd) == 0
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_sockets_that_only_their_own_messages_hold_are_released(program: Program, length: int) -> None:
+    """A ring of sockets, each in a message to the next; and the file that goes with them. What can still be received stays."""
+    network = program.thread.process.system.network
+    file = program.call("open", b"/f", linux.O_RDWR | linux.O_CREAT, 0o600)
+    description = program.thread.process.files[file]
+    kept = [local_pair(program) for _ in range(3)]
+    for (one, _), (_, two) in pairwise(kept):
+        assert send_rights(program, one, [two]) == 1
+    close_all(program, *(two for _, two in kept[1:]))
+    for _ in range(200):
+        ring = [local_pair(program) for _ in range(length)]
+        for number, (one, _) in enumerate(ring):
+            assert send_rights(program, one, [ring[number - 1][1], file]) == 1
+        close_all(program, *(fd for pair in ring for fd in pair))
+    assert network.flight.count < 200
+    assert description.references < 100
+    at = program.room(64)
+    for _ in range(2):  # the chain is there: each socket comes out of the one before
+        header = program.poke(struct.pack("<QQQQQQQ", 0, 0, program.poke(struct.pack("<QQ", at, 8)), 1, at + 16, 24, 0))
+        assert program.call("recvmsg", kept[0][1], header, 0) == 1
+        kept[0] = (0, struct.unpack("<i", program.peek(at + 32, 4))[0])
+
+
+def test_a_long_chain_of_sockets_in_messages_falls(program: Program) -> None:
+    """Seen to fail: the release of each was within that of the one before, until Python's stack was full, and the system ended."""
+    network = program.thread.process.system.network
+    one, two = local_pair(program)
+    for _ in range(3000):
+        program.thread.process.files.limit = 10_000
+        further, last = local_pair(program)
+        assert send_rights(program, further, [two]) == 1
+        close_all(program, one, two)
+        one, two = further, last
+    assert network.flight.count == 3000
+    close_all(program, one, two)
+    assert network.flight.count == 0
+    assert not list(network.local_sockets)
+
+
+def test_more_files_in_messages_than_may_be_open_are_refused() -> None:
+    program = Unix().program(1000, 1000)
+    one, _two = local_pair(program)
+    program.thread.process.files.limit = 10
+    sent = 0
+    while (result := send_rights(program, one, [one])) == 1:
+        sent += 1
+    assert (sent, result) == (11, -linux.ETOOMANYREFS)
 
 
 def test_a_bad_right_among_good_ones_is_not_sent(program: Program) -> None:

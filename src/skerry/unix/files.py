@@ -19,6 +19,7 @@ from skerry.unix.locks import LockOwner
 if TYPE_CHECKING:
     from skerry.unix.epoll import Exclusive
     from skerry.unix.inode import Inode
+    from skerry.unix.net.local import LocalSocket
     from skerry.unix.process import Thread
     from skerry.unix.sigio import Owner
     from skerry.unix.substrate import MemoryObject, UserSpace
@@ -188,6 +189,11 @@ class OpenFile(LockOwner):
     def information(self) -> bytes:
         """What /proc/PID/fdinfo says beyond what every file has."""
         return b""
+
+    @property
+    def carrier(self) -> LocalSocket | None:
+        """Itself, if messages to it can hold files."""
+        return None
 
     def hold(self) -> None:
         """One more descriptor or mapping refers to this description."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
 from skerry.unix.net.addresses import pack_local
-from skerry.unix.net.queue import END, OVERHEAD, PeerCredentials, Received, Segment
+from skerry.unix.net.queue import END, OVERHEAD, PeerCredentials, Received, ReceiveQueue, Segment
 from skerry.unix.net.socket import BAND_WRITABLE, READABLE, SHUT_BOTH, SHUT_READ, SHUT_WRITE, Destination, Socket
 from skerry.unix.net.stream import ConnectionSocket, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Self
 
     from skerry.unix.files import OpenFile
@@ -38,10 +39,19 @@ class LocalSocket(Socket):
 
     def __init__(self, system: System, creator: Process, kind: int, flags: int) -> None:
         super().__init__(system, creator, kind, 0, flags)
+        self.incoming.flight = system.network.flight
         self.name = b""
         self.peer_credentials = NOBODY
         self._named: Inode | None = None
         system.network.local_sockets.add(self)
+
+    @property
+    def carrier(self) -> LocalSocket:
+        return self
+
+    def queues(self) -> Iterable[ReceiveQueue]:
+        """Where messages are that can be received by this socket alone."""
+        return (self.incoming,)
 
     def local_address(self) -> bytes:
         return pack_local(self.name)
@@ -94,6 +104,9 @@ class LocalConnection(LocalSocket, ConnectionSocket):
     """SOCK_STREAM and SOCK_SEQPACKET."""
 
     peer_name = b""  # kept when the peer is closed
+
+    def queues(self) -> Iterable[ReceiveQueue]:
+        return (self.incoming, *(end.incoming for end in self.pending))
 
     def peer_address(self) -> bytes:
         if not self.connected:

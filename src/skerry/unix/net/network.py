@@ -9,6 +9,7 @@ from weakref import WeakSet
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
 from skerry.unix.net.addresses import Endpoint, inside, is_loopback
+from skerry.unix.net.flight import Flight
 from skerry.unix.net.ports import Ports
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Network:
     def __init__(self) -> None:
         self.local: dict[tuple[int, bytes], LocalSocket] = {}  # by kind and abstract name
         self.local_sockets: WeakSet[LocalSocket] = WeakSet()
+        self.flight = Flight()
         self.tcp = Ports()
         self.udp = Ports()
         self.udplite = Ports()

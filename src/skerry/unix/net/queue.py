@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from skerry.unix.files import OpenFile
+    from skerry.unix.net.flight import Flight
     from skerry.unix.net.socket import Socket
 
 OVERHEAD: Final = 768  # bytes that a segment counts beside its own, about what Linux charges for an sk_buff
@@ -66,7 +67,9 @@ class Segment:
 class ReceiveQueue:
     """Segments in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, flight: Flight | None = None) -> None:
+        """``flight``: of a queue whose segments may carry files."""
+        self.flight = flight
         self.segments: deque[Segment] = deque()
         self.size = 0  # bytes that it counts
         self.length = 0  # bytes that can be read
@@ -83,8 +86,9 @@ class ReceiveQueue:
 
     def append(self, segment: Segment) -> None:
         """Add a record, or bytes that came with rights."""
-        for file in segment.rights:
-            file.hold()
+        if segment.rights:
+            assert self.flight is not None
+            self.flight.send(segment.rights)
         self.segments.append(segment)
         self.length += len(segment.data)
         self.size += len(segment.data) + segment.overhead
@@ -108,6 +112,7 @@ class ReceiveQueue:
                 file.hold()
         else:
             self.segments.popleft()
+            self._land(first.rights)
             self.length -= len(first.data)
             self.size -= len(first.data) + first.overhead
             self.wake_blocked()
@@ -145,6 +150,7 @@ class ReceiveQueue:
                         file.hold()
                 else:
                     segment.rights = ()
+                    self._land(rights)
                 break
         data = taken[0] if len(taken) == 1 else b"".join(taken)
         if not peek and (data or finished):
@@ -167,7 +173,13 @@ class ReceiveQueue:
         """Throw everything away."""
         segments, self.segments = self.segments, deque()
         self.size = self.length = self._used = 0
-        for segment in segments:
-            for file in segment.rights:
-                file.release()
+        rights = [file for segment in segments for file in segment.rights]
+        if rights:
+            assert self.flight is not None
+            self.flight.drop(rights)
         self.wake_blocked()
+
+    def _land(self, rights: tuple[OpenFile, ...]) -> None:
+        if rights:
+            assert self.flight is not None
+            self.flight.land(rights)

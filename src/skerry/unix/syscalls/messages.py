@@ -14,10 +14,12 @@ from skerry.abi.fault import Fault
 from skerry.lib.coroutine import Interrupted
 from skerry.unix import signals
 from skerry.unix.arguments import c_int
+from skerry.unix.capabilities import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.futex import deadline_of
 from skerry.unix.net.control import ControlBuffer, messages
+from skerry.unix.net.flight import MOST
 from skerry.unix.net.inet import InetSocket
 from skerry.unix.net.local import LocalConnection, LocalDatagram, LocalSocket
 from skerry.unix.net.queue import PeerCredentials, Received
@@ -215,11 +217,20 @@ def _control(thread: Thread, socket: Socket, data: bytes) -> tuple[tuple[OpenFil
                 rights += [thread.process.files[fd] for fd in numbers]
                 if len(rights) > sockets.SCM_MAX_FD:
                     raise LinuxError(linux.EINVAL)
+                _require_few(thread)
             elif kind == sockets.SCM_CREDENTIALS and len(contents) == 12:
                 credentials = _claimed(thread, *struct.unpack("<iII", contents))
             else:
                 raise LinuxError(linux.EINVAL)
     return tuple(rights), credentials
+
+
+def _require_few(thread: Thread) -> None:
+    """Raises ETOOMANYREFS where more files are in messages than a process may have open."""
+    process = thread.process
+    privileged = process.credentials.has(CAP_SYS_RESOURCE) or process.credentials.has(CAP_SYS_ADMIN)
+    if process.system.network.flight.count > (MOST if privileged else process.files.limit):
+        raise LinuxError(linux.ETOOMANYREFS)
 
 
 def _claimed(thread: Thread, pid: int, uid: int, gid: int) -> PeerCredentials:
