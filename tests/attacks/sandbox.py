@@ -30,13 +30,18 @@ class Outcome:
         return dict(line.split(": ", 1) for line in self.out.splitlines() if ": " in line)
 
 
-def inside(program: Path, script: str, *options: str, timeout: float = 100) -> Outcome:
-    """Run ``script`` in a sandbox that sees the built programs at /attacks. It must end by itself, and the server must not have failed."""
-    command = [sys.executable, "-m", "skerry", "run", "--bind", f"{program.parent}:/attacks", *options, "--", "/bin/sh", "-c", script]
+def run(*words: str, timeout: float = 100) -> Outcome:
+    """``skerry run`` with these words. It must end by itself, and the server must not have failed."""
+    command = [sys.executable, "-m", "skerry", "run", *words]
     done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     assert "Traceback" not in err, err
     return Outcome(done.returncode, out, err)
+
+
+def inside(program: Path, script: str, *options: str, timeout: float = 100) -> Outcome:
+    """Run ``script`` in a sandbox that sees the built programs at /attacks."""
+    return run("--bind", f"{program.parent}:/attacks", *options, "--", "/bin/sh", "-c", script, timeout=timeout)
 
 
 def survived(program: Path, arguments: str = "", *options: str, timeout: float = 100) -> Outcome:
