@@ -6,8 +6,10 @@ that it had gets a fault, and another takes care of what is paged out from then 
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from skerry.abi import mach
@@ -73,11 +75,22 @@ class Paging:
         return resident.count * PAGE, resident.out * PAGE, self._pages * PAGE
 
 
+@contextmanager
+def _allowed(number: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != number:
+            raise
+
+
 def _paging_file(options: Options) -> HostFile:
     directory = options.swap_directory or PLACE
     try:
         file = HostFile(os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600))
         file.resize(options.swap)
+        with _allowed(errno.EOPNOTSUPP):  # of some file systems: there a disk that gets full costs what was paged out
+            file.allocate(0, 0, options.swap)
     except OSError as error:
-        raise UserError(f"--swap: no file can be made in {directory} ({error.strerror}): give another directory: SIZE:DIR") from error
+        raise UserError(f"--swap: no such file can be made in {directory} ({error.strerror}): give another directory: SIZE:DIR") from error
     return file

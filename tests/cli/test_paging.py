@@ -96,7 +96,10 @@ def test_a_pager_that_dies_costs_what_it_kept_and_no_more(tmp_path: Path) -> Non
     [
         (["--swap", "1G"], "--swap 1G: nothing is paged out without a limit on memory: give that, too"),
         (["--memory", "1G", "--swap", "x"], "--swap x: not a size: give a number with K, M, G or T, like 512M"),
-        (["--memory", "1G", "--swap", "1G:/nowhere"], "--swap: no file can be made in /nowhere (No such file or directory): give another"),
+        (
+            ["--memory", "1G", "--swap", "1G:/nowhere"],
+            "--swap: no such file can be made in /nowhere (No such file or directory): give another",
+        ),
     ],
 )
 def test_errors_say_what_to_do(skerry: Run, options: list[str], said: str) -> None:

@@ -4,6 +4,8 @@ It serves what the kernel pages out of internal memory (memory_object_create, da
 (default_pager_object_create). A page that was never written is zeros and takes no room. When the device is full the object whose page does
 not fit is given up: its pages that are in memory stay, the others are KERN_MEMORY_FAILURE for who touches them.
 
+The device's pages are mapped (device_map): a page that comes or goes costs no message but those of the kernel.
+
 Source: Mach 3 Kernel Interfaces, chapter 4 (memory_object_create, memory_object_data_initialize, default_pager_info); ids:
 default_pager.defs.
 """
@@ -23,7 +25,7 @@ from skerry.lib.service import Service
 from skerry.lib.stubs import CallError, Dispatcher, client, finish
 
 PAGE: Final = mach.PAGE_SIZE
-READ_AND_WRITE: Final = mach.D_READ | mach.D_WRITE
+READ_AND_WRITE: Final = mach.VM_PROT_READ | mach.VM_PROT_WRITE
 
 
 class DefaultPagerService(Protocol):
@@ -39,10 +41,11 @@ class DefaultPagerService(Protocol):
 
 
 class PagingSpace:
-    """The pages of the paging device, by number."""
+    """The pages of the paging device, by number. ``memory`` is where the device is mapped."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, memory: memoryview) -> None:
+        self.memory = memory
+        self.total = len(memory) // PAGE
         self._fresh = 0  # no page from here on was ever used
         self._freed: list[int] = []
 
@@ -68,29 +71,22 @@ class PagingSpace:
 class Anonymous(Backing):
     """Memory that is zeros until it is written."""
 
-    def __init__(self, space: PagingSpace, device: DevicePort) -> None:
+    def __init__(self, space: PagingSpace) -> None:
         self.object: MemoryObject | None = None
         self._space = space
-        self._device = device
         self._slots: dict[int, int] = {}  # page of the object: page of the device
 
     async def read(self, offset: int, length: int) -> bytes | None:
         first, last = offset // PAGE, (offset + length) // PAGE
         if not any(at in self._slots for at in range(first, last)):
             return None
-        parts = []
-        for start, end in self._runs(first, last):
-            if start in self._slots:
-                parts.append(await self._read(self._slots[start], end - start))
-            else:
-                parts.append(bytes((end - start) * PAGE))
-        return b"".join(parts)
+        return b"".join(
+            self._on_device(self._slots[start], end - start) if start in self._slots else bytes((end - start) * PAGE)
+            for start, end in self._runs(first, last)
+        )
 
-    async def _read(self, slot: int, count: int) -> bytes:
-        try:
-            return await self._device.device_read(0, slot, count * PAGE)
-        except CallError as error:
-            raise PageError(f"the paging device answers {error.code}") from error
+    def _on_device(self, slot: int, count: int) -> memoryview:
+        return self._space.memory[slot * PAGE : (slot + count) * PAGE]
 
     def _runs(self, first: int, last: int) -> list[tuple[int, int]]:
         """Pages ``first`` to before ``last``, as runs that are in a row on the device, or on it not at all."""
@@ -106,14 +102,15 @@ class Anonymous(Backing):
 
     async def write(self, offset: int, data: bytes, dirty: bool) -> None:
         first, count = offset // PAGE, len(data) // PAGE
+        new = [at for at in range(first, first + count) if at not in self._slots]
         try:
-            new = [at for at in range(first, first + count) if at not in self._slots]
             self._slots.update(zip(new, self._space.allocate(len(new)), strict=True))
-            for start, end in self._runs(first, first + count):
-                await self._device.device_write(0, self._slots[start], data[(start - first) * PAGE : (end - first) * PAGE])
-        except (PageError, CallError):
+        except PageError:
             if self.object is not None and self.object.control is not None:
                 self.object.control.destroy(mach.KERN_RESOURCE_SHORTAGE)
+            return
+        for start, end in self._runs(first, first + count):
+            self._on_device(self._slots[start], end - start)[:] = data[(start - first) * PAGE : (end - first) * PAGE]
 
     async def unused(self) -> None:
         self._space.release(list(self._slots.values()))
@@ -123,10 +120,9 @@ class Anonymous(Backing):
 class DefaultPager:
     """Both interfaces."""
 
-    def __init__(self, service: Service, space: PagingSpace, device: DevicePort) -> None:
+    def __init__(self, service: Service, space: PagingSpace) -> None:
         self._pager = PagerService(service)
         self._space = space
-        self._device = device
         self._calls = Dispatcher(DefaultPagerService, self)
         self._requests = Dispatcher(DefaultPagerPort, self)
         self._kernel_ids = (mach.ID_MEMORY_OBJECT_CREATE,)
@@ -137,7 +133,7 @@ class DefaultPager:
         return await calls.answer(message)
 
     def _serve(self, port: int) -> None:
-        backing = Anonymous(self._space, self._device)
+        backing = Anonymous(self._space)
         backing.object = self._pager.serve_object(port, backing)
 
     async def default_pager_object_create(self, size: int) -> int:
@@ -161,10 +157,17 @@ class DefaultPager:
 def main(channel: Channel, port: int, device: int) -> None:
     """The server's program. ``port``: the name of its receive right; ``device``: an open device's, to be read and written."""
     service = Service(channel)
+    pager = DefaultPager(service, PagingSpace(_mapped(service, device)))
+    service.serve(port, pager.answer)
+    service.run()
+
+
+def _mapped(service: Service, device: int) -> memoryview:
+    """The pages of the device. Raises CallError, ValueError."""
     disk = client(DevicePort, service.task, device)
     records, record_size = finish(disk.device_get_status(mach.DEV_GET_RECORDS))[:2]
     if record_size != PAGE:
         raise ValueError(f"a paging device has records of {PAGE} bytes, not {record_size}")
-    pager = DefaultPager(service, PagingSpace(records), client(DevicePort, service, device))
-    service.serve(port, pager.answer)
-    service.run()
+    memory = finish(disk.device_map(READ_AND_WRITE, 0, records * PAGE, 0))
+    whole = finish(service.kernel.vm_map(0, records * PAGE, 0, 1, memory, 0, 0, READ_AND_WRITE, READ_AND_WRITE, mach.VM_INHERIT_NONE))
+    return service.task.channel.memory(whole, records * PAGE)
