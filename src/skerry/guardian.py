@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,19 +42,22 @@ class Guardian:
         say: Callable[[str], None],
         ended: Callable[[], None],
         description: str | None = None,
+        methods: Mapping[str, Collection[bytes]] = METHODS,
     ) -> None:
         """``open`` opens what the run was given; ``ended`` is called when the server has died. ``description``: DESCRIPTION's text.
+
+        ``methods``: of devices, by name. A service that needs a device which is not among them does not exist.
 
         Raises OSError, MachineError.
         """
         self.factory = Factory(kernel, template, say)
-        self.devices = {name: DrivenDevice(kernel, open, methods) for name, methods in METHODS.items()}
+        self.devices = {name: DrivenDevice(kernel, open, its) for name, its in methods.items()}
         names = {name: FIRST_DEVICE + at for at, name in enumerate(self.devices)}
         arguments: list[str | int] = [PORT, FACTORY, description or DESCRIPTION.read_text(), json.dumps(names)]
         self.task = NativeTask(kernel, template, "skerry.servers.reincarnation:main", arguments=arguments)
         self.task.name = "reincarnation"
         mp.mach_port_allocate_name(self.task, RightKind.RECEIVE, PORT)
-        self._port = self.task.space.lookup(PORT).port
+        self.port = self.task.space.lookup(PORT).port  # where services are looked up
         self.task.space.copyout_name(RightKind.SEND, right.make_send(self.factory.port), FACTORY)
         for name, device in self.devices.items():
             self.task.space.copyout_name(RightKind.SEND, right.make_send(device.port), names[name])
@@ -62,4 +65,4 @@ class Guardian:
 
     def bootstrap(self) -> Port:
         """A send right to where services are looked up."""
-        return right.make_send(self._port)
+        return right.make_send(self.port)

@@ -3,7 +3,7 @@
 Both are asked by the calls of ``lib.translator``: a task by messages of Mach, a helper by the same messages on a socket. Whatever they
 answer or do not answer, a call ends: with ETIMEDOUT after a limit, with EIO where the answer is garbage or who should give it is dead. One
 that answers nothing at all for that time is ended. One that has ended is started anew when it is next asked, but not before a pause, which
-doubles from PAUSE to PAUSE_MOST while it keeps dying; until then every call gets EIO.
+doubles from PAUSE to PAUSE_MOST while it dies before it has answered anything; until then every call gets EIO.
 
 What is wrong with a translator the user is told, in words that may be hostile: they are cut, cannot steer a terminal, and are few.
 """
@@ -71,6 +71,7 @@ class Translator(TranslatorDevice):
         self._last = 0
         self._pause = 0
         self._started = 0  # when (ns)
+        self._has_answered = False  # since then
         self._not_before = 0
         self._told: list[str] = []
 
@@ -104,6 +105,7 @@ class Translator(TranslatorDevice):
     def _answered(self, number: int, row: Routine, given: tuple[Any, ...], code: int, answer: UserMessage | None) -> None:
         value: Any = None
         if answer is not None:
+            self._has_answered = True
             try:
                 value = _bounded(results(row, answer))
             except CallError as error:
@@ -143,7 +145,8 @@ class Translator(TranslatorDevice):
         now = self._processor.clock()
         if now < self._not_before:
             return False
-        self._pause = min(max(2 * self._pause, PAUSE), PAUSE_MOST) if now < self._started + self._pause + STEADY else PAUSE
+        is_well = self._has_answered or now >= self._started + self._pause + STEADY
+        self._pause = PAUSE if is_well else min(max(2 * self._pause, PAUSE), PAUSE_MOST)
         try:
             self._start()
         except (OSError, MachineError) as error:
@@ -151,6 +154,7 @@ class Translator(TranslatorDevice):
             self._not_before = now + self._pause
             return False
         self._started, self._not_before = now, now + self._pause
+        self._has_answered = False
         return True
 
     def _alive(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import Protocol
 
 import pytest
@@ -58,8 +60,23 @@ def test_a_task_is_called_from_outside(config: str) -> None:
                 await tool.double(-1)
             assert caught.value.code == 77
             names = {entry["name"] for entry in await system.tasks()}
-            assert {"toolmaker", "name server"} <= names
+            assert {"toolmaker", "name", "reincarnation"} <= names
             assert task.running
+
+    asyncio.run(call())
+
+
+def test_names_outlive_the_name_server(config: str) -> None:
+    async def call() -> None:
+        async with skerry.System(config=config) as system:
+            await system.begin_task(SERVER, arguments=["tool"])
+            tool = system.client(Tool, "tool")
+            assert await tool.double(21) == 42
+            for _ in range(3):
+                (server,) = [task["host_pid"] for task in await system.tasks() if task["name"] == "name"]
+                os.kill(server, signal.SIGKILL)
+                assert await tool.double(21) == 42
+                assert server not in [task["host_pid"] for task in await system.tasks()]
 
     asyncio.run(call())
 

@@ -22,6 +22,7 @@ MODULES = (
     "skerry.lib.pager",
     "skerry.servers.default_pager",
     "skerry.servers.name",
+    "skerry.servers.reincarnation",
     "random",
     "mmap",
     "json",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.native.deaths import Fate, last_calls
 from tests.native.natives import MODULES, PRELUDE, Natives
 
 from skerry.guardian import DESCRIPTION, Guardian
@@ -84,34 +83,11 @@ def main(channel):
 )
 LAST = 2
 CALLS = 45  # of a driver, in which it has served for some rounds
-Fate = Callable[[NativeTask], str]  # of a task that makes a call: "", or what it dies of
-
-
-def kill(task: NativeTask) -> None:
-    with suppress(ProcessLookupError):
-        signal.pidfd_send_signal(task.process.pidfd, signal.SIGKILL)
-
-
-@pytest.fixture
-def fates(monkeypatch: pytest.MonkeyPatch) -> list[Fate]:
-    """What decides over every call of a native task. "request": it dies, and the call is lost; "answer": it is made, its answer lost."""
-    fates: list[Fate] = []
-    rung = NativeTask._rung
-
-    def decide(task: NativeTask) -> None:
-        fate = next(filter(None, (fate(task) for fate in fates)), "")
-        if fate:
-            kill(task)
-        if fate != "request":
-            rung(task)
-
-    monkeypatch.setattr(NativeTask, "_rung", decide)
-    return fates
 
 
 @pytest.fixture(scope="module")
 def template(machine: Machine) -> Iterator[Template]:
-    modules = (*MODULES, "skerry.servers.reincarnation", "skerry.servers.driver", "skerry.unix.glue.drivers")
+    modules = (*MODULES, "skerry.servers.driver", "skerry.unix.glue.drivers")
     with Template(machine, modules) as template:
         yield template
 
@@ -159,17 +135,10 @@ class Console:
 @pytest.mark.parametrize("lost", ["request", "answer"])
 def test_every_call_of_a_driver_may_be_its_last(natives: Natives, fates: list[Fate], lost: str) -> None:
     """Every second driver dies of one call later than the one before it. What clients ask for is done, once; no interrupt is lost."""
-    lives: dict[NativeTask, int] = {}  # how many calls each has made
-
-    def fate(task: NativeTask) -> str:
-        if task.name != "console":
-            return ""
-        lives[task] = lives.get(task, 0) + 1
-        return lost if lives[task] == (len(lives) // 2 + 1 if len(lives) % 2 else CALLS) else ""
-
     console = Console(natives, attempts=1000)
     try:
-        fates.append(fate)
+        lives: list[int] = []
+        fates.append(last_calls("console", CALLS, lost, lives))
         assert natives.ended(console.start(ECHO, 150)) == ""
         assert len(lives) // 2 > 40  # calls: they begin before a driver serves, and are more than those of one round
         assert console.said == []

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.native.natives import Natives
+import json
 
+import pytest
+from tests.native.deaths import Fate, last_calls
+from tests.native.natives import PRELUDE, Natives
+
+from skerry.guardian import Guardian
 from skerry.mach.native import NativeTask
 
 pytestmark = pytest.mark.machine
@@ -124,3 +128,64 @@ def main(channel, server):
     natives.give_send(task, server.space.lookup(PORT).port, NAMES)
     assert natives.ended(task) == ""
     assert server.alive
+
+
+KEPT = """
+from skerry.lib.driver import GuardianPort
+from skerry.servers import name as netname
+
+def main(channel, rounds):
+    task = NativeTask(channel)
+    guardian = client(GuardianPort, task, finish(task.kernel.task_get_special_port(mach.TASK_BOOTSTRAP_PORT)))
+    finish(task.kernel.task_set_special_port(mach.TASK_BOOTSTRAP_PORT, finish(guardian.service_look_up("name"))))
+    def code(call):
+        try:
+            netname._ask(task, call)
+        except CallError as error:
+            return error.code
+        return 0
+
+    def make_send():
+        port = task.reply_port()
+        finish(task.kernel.mach_port_insert_right(port, port))
+        return port
+
+    mine = make_send()
+    ports = []
+    for n in range(rounds):
+        ports.append(make_send())
+        assert code(lambda names: names.netname_check_in(f"name {n}", mine, ports[n])) == 0
+        assert code(lambda names: names.netname_check_in(f"name {n}", ports[n], ports[n])) == netname.NETNAME_NOT_YOURS
+        for known in range(max(0, n - 2), n + 1):
+            assert netname.look_up(task, f"name {known}") == ports[known]
+        if n >= 3 and n % 2:
+            assert code(lambda names: names.netname_check_out(f"name {n - 3}", mine)) in (0, netname.NETNAME_NOT_CHECKED_IN)
+            assert code(lambda names: names.netname_look_up("", f"name {n - 3}")) == netname.NETNAME_NOT_CHECKED_IN
+        elif n >= 3:
+            finish(task.kernel.mach_port_mod_refs(ports[n - 3], mach.MACH_PORT_RIGHT_RECEIVE, -1))
+    for gone in range(rounds - 3):  # soon
+        while code(lambda names: names.netname_look_up("", f"name {gone}")) != netname.NETNAME_NOT_CHECKED_IN:
+            pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_names_outlive_the_server(natives: Natives, fates: list[Fate], lost: str) -> None:
+    """Whichever of its calls the server dies of, who was told that a name is checked in or out finds it so."""
+    restart = {"stable": 0, "first_delay": 1, "longest_delay": 1, "attempts": 1000}
+    description = json.dumps({"restart": restart, "services": {"name": {"entry": "skerry.servers.name:start"}}})
+    said: list[str] = []
+    guardian = Guardian(natives.kernel, natives.template, refuse, said.append, lambda: said.append("died"), description)
+    lives: list[int] = []
+    fates.append(last_calls("name", 70, lost, lives, 20))
+    task = NativeTask(natives.kernel, natives.template, "main", PRELUDE + KEPT, [60], bootstrap=guardian.bootstrap())
+    natives.tasks.append(task)
+    assert natives.ended(task) == ""
+    assert len(lives) // 2 > 25  # calls: from those of its start to those of more than one request
+    assert said == []
+    natives.tasks += [*guardian.factory.tasks, guardian.task]
+
+
+def refuse(*_arguments: object) -> None:
+    raise OSError(19, "there are no devices")

@@ -8,44 +8,79 @@ from typing import TYPE_CHECKING, Final
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import FormatError
 from skerry.abi.routine import CODE, routines
+from skerry.guardian import Guardian
+from skerry.lib.driver import GuardianPort
 from skerry.lib.stubs import request as make_request
-from skerry.mach import mach_port, right
+from skerry.mach import right
 from skerry.mach.kobject import ReplyPort
 from skerry.mach.message import Data, Message, Rights
-from skerry.mach.native import NativeTask
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
 from skerry.servers.name import NETNAME_NOT_CHECKED_IN, NameService
+from skerry.servers.reincarnation import NAME_SERVER
 
 if TYPE_CHECKING:
     from skerry.mach.kernel import Kernel
     from skerry.mach.port import Port
     from skerry.machine.native_task import Template
 
-PORT: Final = 0x1001  # the name server's name of its own port
+ATTEMPTS: Final = 8  # to ask a name server that dies of it
+GONE: Final = "the name server is given up, and names mean nothing any more: see what was said of it"
+_LOOK_UP_SERVICE: Final = next(row for row in routines(GuardianPort) if row.name == "service_look_up")
 _LOOK_UP: Final = next(row for row in routines(NameService) if row.name == "netname_look_up")
 Outcome = tuple[int, bytes] | str  # id and body of an answer, or why there is none
 
 
 class Names:
-    """A name server, and the kernel's way to it."""
+    """A name server, which a reincarnation server starts, anew when it dies; and the kernel's way to it."""
 
-    def __init__(self, kernel: Kernel, template: Template) -> None:
-        """Raises OSError, MachineError."""
+    def __init__(self, kernel: Kernel, template: Template, say: Callable[[str], None]) -> None:
+        """``say`` shows text to the user. Raises OSError, MachineError."""
         self._kernel = kernel
-        self.task = NativeTask(kernel, template, "skerry.servers.name:main", arguments=[PORT])
-        self.task.name = "name server"
-        mach_port.mach_port_allocate_name(self.task, RightKind.RECEIVE, PORT)
-        self._port: Port = self.task.space.lookup(PORT).port
+        self._guardian = Guardian(kernel, template, _nothing, say, lambda: say(f"skerry: {GONE}\n"), methods={})
+        self._port: Port | None = None
+        self._waiting: list[Callable[[Port | None], None]] = []  # for the port
 
-    def send_right(self) -> Port:
-        """A new one to the server's port."""
-        return right.make_send(self._port)
+    def find(self, found: Callable[[Port | None], None]) -> None:
+        """Call ``found`` with the server's port, or None: there will be none."""
+        if self._port is not None:
+            found(None if self._port.dead else self._port)
+            return
+        self._waiting.append(found)
+        if len(self._waiting) == 1:
+            asked = make_request(_LOOK_UP_SERVICE, 0, (NAME_SERVER,))
+            self._ask(self._guardian.port, asked.id, asked.body, self._is_there)
+
+    def _is_there(self, answer: Message) -> None:
+        code, ports = _parts(answer)
+        if not code and ports:
+            self._port = right.copy_send(ports[0])  # what the answer carries is given up
+        waiting, self._waiting = self._waiting, []
+        for found in waiting:
+            found(self._port)
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        for task in [*self._guardian.factory.tasks, self._guardian.task]:
+            task.terminate()
 
     def call(self, name: str, number: int, body: bytes, answered: Callable[[Outcome], None]) -> None:
         """Send a simple message to the port that ``name`` means, and have the answer."""
         asked = make_request(_LOOK_UP, 0, ("", name))
-        self._ask(self._port, asked.id, asked.body, lambda answer: self._found(answer, name, number, body, answered))
+
+        def look_up(port: Port | None, attempts: int = ATTEMPTS) -> None:
+            if port is None:
+                answered(GONE)
+                return
+            self._ask(port, asked.id, asked.body, lambda answer: found(port, answer, attempts))
+
+        def found(port: Port, answer: Message, attempts: int) -> None:
+            if answer.id == mach.NOTIFY_SEND_ONCE and attempts > 1 and not port.dead:  # the server has died of it: there is another
+                look_up(port, attempts - 1)
+            else:
+                self._found(answer, name, number, body, answered)
+
+        self.find(look_up)
 
     def _found(self, answer: Message, name: str, number: int, body: bytes, answered: Callable[[Outcome], None]) -> None:
         code, ports = _parts(answer)
@@ -68,6 +103,10 @@ class Names:
             port.deliver(message)
         processor.make_ready(lambda: None)
         processor.run()
+
+
+def _nothing(*_arguments: object) -> None:
+    """There are no devices to be opened."""
 
 
 def _parts(answer: Message) -> tuple[int, list[Port]]:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skerry.control.attendant import small
 from skerry.control.desk import DONE
-from skerry.control.names import Names
+from skerry.control.names import GONE, Names
 from skerry.devices import OwnDevices
+from skerry.mach import right
 from skerry.mach.native import NativeTask
+from skerry.mach.release import release
+from skerry.mach.right import RightKind
 from skerry.machine import HostEvent, Machine, MachineError
 from skerry.machine.native_task import Template
 from skerry.machine.stream import GivenStream, Stream
@@ -20,11 +23,12 @@ from skerry.machine.stream import GivenStream, Stream
 if TYPE_CHECKING:
     from skerry.control.attendant import Attendant
     from skerry.control.connection import Connection
+    from skerry.mach.port import Port
     from skerry.machine.owners import Owners
     from skerry.options import Options
     from skerry.users import Identity
 
-MODULES: Final = ("skerry.servers.name", "skerry.lib.service", "skerry.lib.pager", "skerry.lib.kernel")
+MODULES: Final = ("skerry.servers.reincarnation", "skerry.servers.name", "skerry.lib.service", "skerry.lib.pager", "skerry.lib.kernel")
 
 
 class ProgramDevices(OwnDevices):
@@ -53,8 +57,9 @@ class ProgramDevices(OwnDevices):
 class Programs:
     """The requests that begin something. ``owner`` is the process that has the control."""
 
-    def __init__(self, attendant: Attendant, devices: ProgramDevices, modules: list[str], owner: int) -> None:
-        """Raises OSError: the owner has gone."""
+    def __init__(self, attendant: Attendant, devices: ProgramDevices, modules: list[str], owner: int, say: Callable[[str], None]) -> None:
+        """``say`` shows text to the user. Raises OSError: the owner has gone."""
+        self._say = say
         self._attendant = attendant
         self._devices = devices
         self._modules = modules
@@ -84,7 +89,7 @@ class Programs:
         for task in list(self._tasks.values()):
             task.terminate()
         if self._names is not None:
-            self._names.task.terminate()
+            self._names.close()
         if self._template is not None:
             self._template.close()
 
@@ -122,19 +127,28 @@ class Programs:
 
     # Native tasks
     def _begin_task(self, connection: Connection, request: dict[str, Any]) -> None:
+        def begin(names: Port | None) -> None:
+            if names is None:
+                connection.refuse(request, f"the native task does not start: {GONE}")
+                return
+            try:
+                self._begin(connection, request, right.make_send(names))
+            except (OSError, MachineError) as error:
+                connection.refuse(request, f"the native task does not start: {error}")
+
         try:
-            names = self._name_server()
-            task = NativeTask(
-                self._attendant.kernel,
-                self._ready_template(),
-                request["entry"],
-                request["source"],
-                request["arguments"],
-                bootstrap=names.send_right(),
-            )
+            self._name_server().find(begin)
         except (OSError, MachineError) as error:
             connection.refuse(request, f"the native task does not start: {error}")
-            return
+
+    def _begin(self, connection: Connection, request: dict[str, Any], names: Port) -> None:
+        """``names``: a send right, which is taken over. Raises OSError, MachineError."""
+        template = self._ready_template()
+        try:
+            task = NativeTask(self._attendant.kernel, template, request["entry"], request["source"], request["arguments"], bootstrap=names)
+        except (OSError, MachineError):
+            release((RightKind.SEND, names))
+            raise
         task.name = request["name"] or task.name
         self._last_task += 1
         number = self._last_task
@@ -172,7 +186,7 @@ class Programs:
 
     def _name_server(self) -> Names:
         if self._names is None:
-            self._names = Names(self._attendant.kernel, self._ready_template())
+            self._names = Names(self._attendant.kernel, self._ready_template(), self._say)
         return self._names
 
 
@@ -191,7 +205,7 @@ class Owner:
 
     def begin(self, attendant: Attendant) -> None:
         assert self.devices is not None
-        self._programs = attendant.programs = Programs(attendant, self.devices, self._modules, self._pid)
+        self._programs = attendant.programs = Programs(attendant, self.devices, self._modules, self._pid, self.say)
         self._connection = connection = attendant.admit(self._socket.dup(), True)  # a failure is said by the other
         for text in self._unsaid:
             self.say(text)

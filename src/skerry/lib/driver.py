@@ -13,6 +13,7 @@ from skerry.lib.stubs import Block, CopySend, Data, MakeSend, MoveReceive, Natur
 
 MovePorts = Annotated[list[int], RightArray(mach.MSG_TYPE_MOVE_SEND, mach.MSG_TYPE_PORT_SEND)]
 Method = Annotated[bytes, Block(80)]
+Note = Annotated[bytes, Block(256)]
 
 
 class DriverPort(Protocol):
@@ -56,6 +57,21 @@ class GuardianPort(Protocol):
 
         Raises CallError: INVALID_TASK, RESOURCE_SHORTAGE (too many).
         """
+
+    @routine(5704)
+    async def service_drop(self, number: Natural) -> None:
+        """Keep the right of that number no longer. Raises CallError: INVALID_TASK, INVALID_ARGUMENT (there is none)."""
+
+    @routine(5705)
+    async def service_note(self, key: Text80, value: Note) -> None:
+        """Keep a note for those who come after the caller, in place of one with that key; an empty one is none.
+
+        Raises CallError: INVALID_TASK, RESOURCE_SHORTAGE (too many).
+        """
+
+    @routine(5706)
+    async def service_notes(self, after: Text80) -> tuple[Text80, Note]:
+        """The first note with a key behind ``after``, in their order; ("", b"") if there is none. Raises CallError: INVALID_TASK."""
 
     @routine(5702)
     async def service_look_up(self, name: Text80) -> CopySend:

@@ -13,6 +13,7 @@ Source: Herder et al., Failure Resilience for Device Drivers (DSN 2007); Tanenba
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
 from skerry.abi import driving, mach, values
@@ -24,7 +25,8 @@ from skerry.lib.stubs import CallError, Dispatcher, client, finish
 from skerry.servers.name import NameService
 
 MILLISECOND: Final = 1_000_000  # ns
-MOST_KEPT: Final = 1024  # rights of one service
+MOST_KEPT: Final = 8192  # rights of one service
+MOST_NOTES: Final = 4096  # of one service
 NAME_SERVER: Final = "name"
 STOPPED, RUNNING, WAITING, GIVEN_UP = "stopped", "running", "waiting", "given up"
 
@@ -41,7 +43,10 @@ class Watched:
         self._devices = devices
         self._policy = policy
         self._kept: dict[int, int] = {}  # rights by number
+        self._numbers: dict[int, int] = {}  # the same, the other way round
         self._last_kept = 0
+        self._notes: dict[str, bytes] = {}
+        self._keys: list[str] = []  # of the notes, in order
         self.state = STOPPED
         self.starts = 0
         self._is_here = True  # the receive right
@@ -73,20 +78,44 @@ class Watched:
         self._came_back.wake()
 
     async def service_keep(self, right: int) -> int:
-        for number, kept in self._kept.items():
-            if kept == right:
-                self._service.deallocate(right)
-                return number
+        known = self._numbers.get(right)
+        if known is not None:
+            self._service.deallocate(right)
+            return known
         if len(self._kept) >= MOST_KEPT:
             raise CallError(mach.KERN_RESOURCE_SHORTAGE)
         self._last_kept += 1
         number = self._last_kept
-        self._service.on_death(right, lambda: self._died(number))
+        self._service.on_death(right, lambda: self._drop(number))
         self._kept[number] = right
+        self._numbers[right] = number
         return number
 
-    def _died(self, number: int) -> None:
-        self._service.deallocate(self._kept.pop(number))
+    async def service_drop(self, number: int) -> None:
+        if number not in self._kept:
+            raise CallError(mach.KERN_INVALID_ARGUMENT)
+        self._drop(number)
+
+    def _drop(self, number: int) -> None:
+        if number in self._kept:
+            right = self._kept.pop(number)
+            del self._numbers[right]
+            self._service.deallocate(right)
+
+    async def service_note(self, key: str, value: bytes) -> None:
+        at = bisect_left(self._keys, key)
+        if key in self._notes:
+            del self._keys[at]
+            del self._notes[key]
+        elif value and len(self._notes) >= MOST_NOTES:
+            raise CallError(mach.KERN_RESOURCE_SHORTAGE)
+        if value:
+            self._keys.insert(at, key)
+            self._notes[key] = value
+
+    async def service_notes(self, after: str) -> tuple[str, bytes]:
+        at = bisect_right(self._keys, after)
+        return (self._keys[at], self._notes[self._keys[at]]) if at < len(self._keys) else ("", b"")
 
     async def service_look_up(self, name: str) -> int:
         return await self._server.service_look_up(name)
@@ -191,6 +220,15 @@ class Reincarnation:
         raise CallError(mach.KERN_INVALID_TASK)
 
     async def service_keep(self, right: int) -> int:
+        raise CallError(mach.KERN_INVALID_TASK)
+
+    async def service_drop(self, number: int) -> None:
+        raise CallError(mach.KERN_INVALID_TASK)
+
+    async def service_note(self, key: str, value: bytes) -> None:
+        raise CallError(mach.KERN_INVALID_TASK)
+
+    async def service_notes(self, after: str) -> tuple[str, bytes]:
         raise CallError(mach.KERN_INVALID_TASK)
 
     async def service_look_up(self, name: str) -> int:
