@@ -28,6 +28,7 @@ RESULTS = Path(__file__).parents[3] / "build" / "suites" / "python"
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
 SETS: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("modules.toml").read_text())
 SETS["all"] = SETS["core"] + SETS["further"]
+SLOWER = 5  # times the slowest case natively: what a case inside may take, if that is more than the limit
 VERSION = Path(systems.PYTHON).resolve().name  # python3.11
 
 
@@ -103,6 +104,7 @@ def compare(module: str, results: Path, limit: float, again: bool, only: Sequenc
         native = systems.run(systems.NATIVE, module, results / f"{module}{'.some' if only else ''}.native.jsonl", limit, only, python)
     if only:
         native = {name: case for name, case in native.items() if any(fnmatch.fnmatchcase(name, pattern) for pattern in only)}
+    limit = max(limit, SLOWER * max((case.seconds for case in native.values()), default=0.0))
     inside = systems.run(systems.SKERRY, module, results / f"{module}.skerry.jsonl", limit, only, python)
     comparison = Comparison(module, native, inside)
     failed = [case.name for case in comparison.differing]
@@ -143,7 +145,13 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="test_os and so on; a set: " + ", ".join(SETS))
     parser.add_argument("-m", "--match", action="append", default=[], metavar="PATTERN", help="only cases whose names match")
     parser.add_argument("-v", "--verbose", action="store_true", help="print tracebacks")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="for one case (default: %(default)s)")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for one case (default: %(default)s; inside, five times the slowest natively)",
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="modules at a time (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="take the native results of last time, where there are any")
     parser.add_argument(
