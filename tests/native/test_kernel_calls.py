@@ -534,7 +534,7 @@ def main(channel):
     task.receive(task.reply_port())
 """
 ELSEWHERE = {
-    "exception_raise": "tests/native/test_programs.py: exceptions are of programs' threads",
+    "exception_raise": "tests/native/test_ruled_programs.py: exceptions are of programs' threads",
     "catch_exception_raise": "the same message, received",
 }
 
