@@ -617,7 +617,7 @@ def test_too_many_mappings_of_the_host_begin_anew(pager: Pager, program: Program
             raise KernError(KernReturn.RESOURCE_SHORTAGE)
         real(call, *arguments)
 
-    monkeypatch.setattr(vm, "_change", change)
+    monkeypatch.setattr(vm, "change", change)
     pager.supply(8, 8)
     assert program.load(BASE + 8 * PAGE) == fill(8)[0]
     assert refused == [BASE + 8 * PAGE]

@@ -241,7 +241,7 @@ class Tasks:
         port, kind = entry.port, KINDS[disposition]
         if disposition == mach.MSG_TYPE_MAKE_SEND:
             assert port is not None
-            port.made += 1
+            port.made = (port.made + 1) & 0xFFFFFFFF
         elif disposition == mach.MSG_TYPE_MOVE_RECEIVE:
             port = self.lose_receive(who, name)
             port.made = port.sequence = 0

@@ -11,7 +11,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from tests.native import model
@@ -43,6 +43,8 @@ ANY = st.integers(0, 400)
 DISPOSITION = st.sampled_from((MOVE, COPY, COPY, MAKE, MAKE, MOVE_ONCE, MAKE_ONCE, MAKE_ONCE, MOVE_RECEIVE))
 DESTINATIONS = (COPY, MAKE, MOVE, MOVE_ONCE)
 FIRST_ID = 1000  # smaller ids are notifications'
+VARIANTS = (mach.NOTIFY_DEAD_NAME, mach.NOTIFY_NO_SENDERS, mach.NOTIFY_PORT_DESTROYED)
+COUNT = st.sampled_from((0, 1, 7, 0xFFFFFFFE, 0xFFFFFFFF))
 READ, WRITE = mach.VM_PROT_READ, mach.VM_PROT_WRITE
 KIND = {RightKind.SEND: SEND, RightKind.SEND_ONCE: ONCE, RightKind.RECEIVE: RECEIVE}
 RECEIVED = {SEND: MOVE, ONCE: MOVE_ONCE, RECEIVE: MOVE_RECEIVE}
@@ -217,10 +219,34 @@ class Compared(RuleBasedStateMachine):
         if after:
             self.model.sets[who][entry.port] = after
 
-    @rule(who=WHO, which=WHICH, at=WHICH, variant=st.sampled_from((mach.NOTIFY_DEAD_NAME, mach.NOTIFY_NO_SENDERS)), sync=st.integers(0, 2))
+    @rule(who=WHO, which=WHICH, call=st.sampled_from(("mach_port_set_mscount", "mach_port_set_seqno")), value=COUNT)
+    def set_count(self, who: int, which: int, call: str, value: int) -> None:
+        name = self.name(who, which, MAKE)
+        entry = self.model.names[who].get(name)
+        code, _ = self.call(who, call, name, value)
+        assert code == (mach.KERN_INVALID_NAME if entry is None else 0 if entry.receive else mach.KERN_INVALID_RIGHT)
+        if code == 0:
+            assert entry is not None
+            assert entry.port is not None
+            setattr(entry.port, "made" if call == "mach_port_set_mscount" else "sequence", value)
+
+    @rule(who=WHO, which=WHICH)
+    def rename(self, who: int, which: int) -> None:
+        old, self.id = self.name(who, which), self.id + 1
+        names = self.model.names[who]
+        new = 0xA0001 + 4 * self.id if which % 4 else self.name(who, which // 4)
+        code, _ = self.call(who, "mach_port_rename", old, new)
+        if old not in names or new in names:
+            assert code == (mach.KERN_INVALID_NAME if old not in names else mach.KERN_NAME_EXISTS)
+            return
+        assert code == 0
+        names[new] = names.pop(old)
+        self.model.sets[who] = {port: new if inside == old else inside for port, inside in self.model.sets[who].items()}
+
+    @rule(who=WHO, which=WHICH, at=WHICH, variant=st.sampled_from(VARIANTS), sync=st.integers(0, 2))
     def request_notification(self, who: int, which: int, at: int, variant: int, sync: int) -> None:
         """Its previous right is given up at once."""
-        name = self.name(who, which, MAKE if variant == mach.NOTIFY_NO_SENDERS else 0)
+        name = self.name(who, which, 0 if variant == mach.NOTIFY_DEAD_NAME else MAKE)
         notify, entry = self.name(who, at, MAKE), self.model.names[who].get(name)
         waiting = self.model.names[who].get(notify)
         if waiting is None or not waiting.receive:
@@ -245,6 +271,10 @@ class Compared(RuleBasedStateMachine):
             if self.model.senders(entry.port) == 0 and sync <= entry.port.made:
                 entry.port.no_senders = None
                 self.model.tell(waiting.port, mach.NOTIFY_NO_SENDERS, entry.port.made)
+        elif variant == mach.NOTIFY_PORT_DESTROYED and entry is not None and entry.receive and not sync:
+            assert code == 0
+            assert entry.port is not None
+            previous, entry.port.destroyed = entry.port.destroyed, waiting.port
         else:
             assert code
             self.model.release((ONCE, waiting.port))
@@ -383,6 +413,29 @@ class Compared(RuleBasedStateMachine):
         heard: set[int] = {sets.get(entry.port, name) for name, entry in names.items() if entry.receive and entry.port and entry.port.queue}
         self.take(who, sorted(heard)[which % len(heard)] if heard and which % 5 else self.name(who, which, MAKE))
 
+    @rule(who=WHO, which=WHICH)
+    def receive_too_large(self, who: int, which: int) -> None:
+        """Into a buffer that holds no message: the first, if it is none of several notifications, is destroyed."""
+        heard = [
+            name
+            for name, entry in self.model.names[who].items()
+            if entry.receive and entry.port and entry.port.queue and entry.port not in self.model.sets[who]
+            if self.port_of[entry.port].messages[0].id >= FIRST_ID
+        ]
+        if not heard:
+            return
+        name = heard[which % len(heard)]
+        port = self.model.names[who][name].port
+        assert port is not None
+        code, message = self.msg(who, None, mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT, name, 0)
+        assert code == mach.MACH_RCV_TOO_LARGE
+        assert message is not None
+        assert (message.local, message.remote, message.items, message.sequence) == (name, 0, None, port.sequence)
+        port.sequence = (port.sequence + 1) & 0xFFFFFFFF
+        taken = self.matching(who, port, message)
+        port.queue.remove(taken)
+        self.model.drop(taken)
+
     def take(self, who: int, name: int) -> None:
         """Receive, without waiting."""
         names, sets = self.model.names[who], self.model.sets[who]
@@ -403,21 +456,26 @@ class Compared(RuleBasedStateMachine):
         port = names[message.local].port
         assert port in queues
         assert port is not None
-        taken = self.matching(port, message)
+        taken = self.matching(who, port, message)
         port.queue.remove(taken)
         assert message.sequence == port.sequence
-        port.sequence += 1
+        port.sequence = (port.sequence + 1) & 0xFFFFFFFF
         assert message.local_type == RECEIVED[taken.kind]
         self.receive_rights(who, taken, message, None, message.remote)
         if taken.kind == SEND:
             self.model.look_for_senders(port)
 
-    def matching(self, port: model.Port, message: UserMessage) -> Message:
+    def matching(self, who: int, port: model.Port, message: UserMessage) -> Message:
         """The reference's message that was received: the first, but that several notifications of one event come in any order."""
         if message.id >= FIRST_ID:
             return next(each for each in port.queue if each.id >= FIRST_ID)
+        if message.id == mach.NOTIFY_PORT_DESTROYED:
+            assert message.items is not None
+            real = self.tasks[who].space.lookup(machmsg.names_in(message.items[0])[0]).port
+            destroyed = [each for each in port.queue if each.id == message.id]
+            return next(each for each in destroyed for _, carried in each.rights if carried and self.port_of[carried] is real)
         word = None
-        if message.id not in (mach.NOTIFY_SEND_ONCE, mach.NOTIFY_PORT_DESTROYED):
+        if message.id != mach.NOTIFY_SEND_ONCE:
             (item,) = machmsg.parse_items(message.body)
             assert isinstance(item.data, bytes)
             word = int.from_bytes(item.data, "little")
@@ -446,11 +504,13 @@ class Compared(RuleBasedStateMachine):
                 assert address not in self.model.pages[who]
                 self.model.pages[who][address] = READ | WRITE, value
 
-    def msg(self, who: int, message: UserMessage | None, option: int, name: int = 0) -> tuple[int, UserMessage | None]:
+    def msg(
+        self, who: int, message: UserMessage | None, option: int, name: int = 0, size: int = mach.MESSAGE_SIZE_MAX
+    ) -> tuple[int, UserMessage | None]:
         """Bytes, as from a channel."""
         ended: list[tuple[int, UserMessage | None]] = []
         data = None if message is None else machmsg.pack(message)
-        mach_msg(self.tasks[who], data, option, lambda code, got: ended.append((code, got)), receive_name=name)
+        mach_msg(self.tasks[who], data, option, lambda code, got: ended.append((code, got)), receive_name=name, receive_size=size)
         ((code, got),) = ended
         return code, got
 
@@ -622,5 +682,6 @@ def test_kernel_and_reference_agree(machine: Machine, template: Template) -> Non
         pass
 
     Here.machine, Here.template = machine, template
-    many = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    phases = (Phase.reuse, Phase.generate)  # to make a failure shorter would take longer than the suite lets a test run
+    many = settings(max_examples=60, stateful_step_count=40, deadline=None, phases=phases, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Here, settings=many)
