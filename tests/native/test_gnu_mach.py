@@ -23,11 +23,11 @@ pytestmark = pytest.mark.machine
 ELSEWHERE = {  # module of GNU Mach: what checks the same
     "mach_port": "test_kernel_calls.py",
     "machmsg": "test_message_semantics.py",  # and below
-    "syscalls": "test_programs.py",
-    "task": "test_programs.py",
-    "threads": "test_programs.py",
-    "thread-state": "test_programs.py",
-    "thread-state-fp": "test_programs.py",
+    "syscalls": "test_ruled_programs.py",
+    "task": "test_ruled_programs.py",
+    "threads": "test_ruled_programs.py",
+    "thread-state": "test_ruled_programs.py",
+    "thread-state-fp": "test_ruled_programs.py",
 }
 GSYNC = """
 SHARED, QUAD, TIMED, BROADCAST, MUTATE = 1, 2, 4, 8, 16
