@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SECTOR: Final = 512  # bytes
 FLUSHES: Final = 4096  # that are begun and not taken
-_ZEROS: Final = 1 << 20  # bytes that are written at a time
 _KEEP: Final = 0x01  # FALLOC_FL_KEEP_SIZE
 _PUNCH: Final = 0x02
 _ZERO: Final = 0x10
@@ -88,19 +87,16 @@ class HostDisk:
             libc.allocate(self._descriptor, _PUNCH | _KEEP, offset, length)
 
     def zero(self, offset: int, length: int) -> None:
-        """Have the range hold zeros, and keep its room where the host can do that."""
+        """Have the range hold zeros, and keep its room where the host can do that. EOPNOTSUPP: the host can have no holes either."""
         self._require(offset, length)
-        for mode in (_ZERO | _KEEP, _PUNCH | _KEEP) if length else ():
-            try:
-                libc.allocate(self._descriptor, mode, offset, length)
-            except OSError as error:
-                if error.errno not in _UNSUPPORTED:
-                    raise
-            else:
-                return
-        end = offset + length
-        while offset < end:
-            offset += os.pwrite(self._descriptor, bytes(min(_ZEROS, end - offset)), offset)
+        if not length:
+            return
+        try:
+            libc.allocate(self._descriptor, _ZERO | _KEEP, offset, length)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            libc.allocate(self._descriptor, _PUNCH | _KEEP, offset, length)
 
     # Flushes: one host call for all that were begun while the one before was under way
     def begin_flush(self, done: Callable[[], None]) -> int:

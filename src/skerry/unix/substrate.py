@@ -248,7 +248,7 @@ class Disk(Translator, Protocol):
         """Nobody needs what the range holds; raises LinuxError(EOPNOTSUPP)."""
 
     def zero(self, offset: int, length: int, /) -> None:
-        """Have the range hold zeros."""
+        """Have the range hold zeros; raises LinuxError(EOPNOTSUPP)."""
 
 
 ThreadTrap = Callable[["UserThread", int, int, int], None]  # thread, signal number, code, address
