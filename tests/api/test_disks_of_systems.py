@@ -59,6 +59,37 @@ def test_image_that_is_not_there_is_an_error_in_words(config: str, tmp_path: Pat
         skerry.run(["true"], config=config, disk_image=[f"a={tmp_path}/missing"])
 
 
+TASK = """
+from skerry.abi import mach
+from skerry.lib.channel import NativeTask
+from skerry.lib.kernel import DeviceMasterPort, DevicePort
+from skerry.lib.stubs import client, finish
+from skerry.servers.name import look_up
+def main(channel):
+    task = NativeTask(channel)
+    disk = client(DevicePort, task, finish(client(DeviceMasterPort, task, look_up(task, "devices")).device_open(3, "disk0")))
+    size, record = finish(disk.device_get_status(mach.DEV_GET_SIZE))
+    memory = finish(disk.device_map(3, 0, size, 0))
+    at = finish(task.kernel.vm_map(0, size, 0, 1, memory, 0, 0, 3, 3, 1))
+    assert bytes(channel.memory(at, 4)) == b"unix"
+    channel.memory(at + 4, 4)[:] = b"mach"
+    finish(disk.device_write(0, 1, b"record".ljust(record, b".")))
+"""
+
+
+def test_native_task_and_programs_share_the_disk(config: str, image: Path) -> None:
+    async def share() -> tuple[bytes, bytes]:
+        async with skerry.System(config=config, disk_image=[f"disk0={image}:rw"]) as system:
+            script = "import os, mmap; m = mmap.mmap(os.open('/dev/disk0', os.O_RDWR), 4096); m[:4] = b'unix'"
+            (await system.run(["python3", "-c", script])).check()
+            await (await system.begin_task(TASK)).wait()
+            first = await system.run(["head", "-c", "8", "/dev/disk0"])
+            second = await system.run(["dd", "if=/dev/disk0", "bs=512", "skip=1", "count=1"])
+            return first.output, second.output
+
+    assert asyncio.run(share()) == (b"unixmach", b"record".ljust(512, b"."))
+
+
 def test_death_of_the_driver_loses_nothing(image: Path) -> None:
     """A writer that has each record flushed and reads it back goes on, whenever the driver dies; what it has said is on the host."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import FormatError
@@ -11,8 +11,8 @@ from skerry.abi.routine import CODE, routines
 from skerry.guardian import Guardian
 from skerry.lib.driver import GuardianPort
 from skerry.lib.stubs import request as make_request
-from skerry.mach import right
-from skerry.mach.kobject import ReplyPort
+from skerry.mach import notify, right
+from skerry.mach.kobject import ReplyPort, new_object_port
 from skerry.mach.message import Data, Message, Rights
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 8  # to ask a name server that dies of it
 GONE: Final = "the name server is given up, and names mean nothing any more: see what was said of it"
 _LOOK_UP_SERVICE: Final = next(row for row in routines(GuardianPort) if row.name == "service_look_up")
+_CHECK_IN: Final = next(row for row in routines(NameService) if row.name == "netname_check_in")
 _LOOK_UP: Final = next(row for row in routines(NameService) if row.name == "netname_look_up")
 Outcome = tuple[int, bytes] | str  # id and body of an answer, or why there is none
 
@@ -34,9 +35,11 @@ Outcome = tuple[int, bytes] | str  # id and body of an answer, or why there is n
 class Names:
     """A name server, which a reincarnation server starts, anew when it dies; and the kernel's way to it."""
 
-    def __init__(self, kernel: Kernel, template: Template, say: Callable[[str], None]) -> None:
-        """``say`` shows text to the user. Raises OSError, MachineError."""
+    def __init__(self, kernel: Kernel, template: Template, say: Callable[[str], None], known: dict[str, Port]) -> None:
+        """``say`` shows text to the user; ``known``: ports of the kernel that are checked in first. Raises OSError, MachineError."""
         self._kernel = kernel
+        self._known = known
+        self._signature = new_object_port(kernel, self)  # that those are checked in with: nobody else has a right to it
         self._guardian = Guardian(kernel, template, _nothing, say, lambda: say(f"skerry: {GONE}\n"), methods={})
         self._port: Port | None = None
         self._waiting: list[Callable[[Port | None], None]] = []  # for the port
@@ -55,9 +58,20 @@ class Names:
         code, ports = _parts(answer)
         if not code and ports:
             self._port = right.copy_send(ports[0])  # what the answer carries is given up
+            for name, port in self._known.items():
+                self._check_in(self._port, name, port)
         waiting, self._waiting = self._waiting, []
         for found in waiting:
             found(self._port)
+
+    def _check_in(self, names: Port, name: str, port: Port) -> None:
+        message = Message(_CHECK_IN.id, right.make_send(names), RightKind.SEND)
+        kind: Any = _CHECK_IN.arguments[0]
+        text = kind.pack(name)
+        rights = [Rights(RightKind.SEND, [right.make_send(each)]) for each in (self._signature, port)]
+        message.items = [Data(text.name, text.bits, text.number, bytes(text.data)), *rights]
+        message.size = mach.HEADER_SIZE + 16 * len(message.items)
+        release(*notify.post(message))
 
     def close(self) -> None:
         """Nobody asks any more."""

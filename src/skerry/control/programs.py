@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from skerry.options import Options
     from skerry.users import Identity
 
+DEVICES: Final = "devices"  # the master device port, where there are disks: what native tasks look up
 MODULES: Final = ("skerry.servers.reincarnation", "skerry.servers.name", "skerry.lib.service", "skerry.lib.pager", "skerry.lib.kernel")
 
 
@@ -186,7 +187,9 @@ class Programs:
 
     def _name_server(self) -> Names:
         if self._names is None:
-            self._names = Names(self._attendant.kernel, self._ready_template(), self._say)
+            kernel = self._attendant.kernel
+            known = {DEVICES: kernel.host.devices.port} if self._attendant.options.disk_images else {}
+            self._names = Names(kernel, self._ready_template(), self._say, known)
         return self._names
 
 
