@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from skerry import first, mounts
 from skerry.devices import Devices
 from skerry.lib.coroutine import Loop
-from skerry.options import Net, Options
+from skerry.options import Net, Options, UserError
 from skerry.run_limits import make_limits
+from skerry.unix import signals
 from skerry.unix.console import Console
 from skerry.unix.fs.devpts import DevPts
 from skerry.unix.glue.devices import StreamDevice
@@ -56,6 +57,8 @@ class Assembly:
             from skerry import disks
 
             disks.attach(self.system, devices, options.disk_images)
+        self._thread: Thread | None = None
+        self._is_prepared = self._may_run = False
         mounts.mount_all(self.system, devices, names, options.binds, self._terminals())
         mounts.attach_translators(self.system, devices, names, options.mounts)
 
@@ -85,23 +88,38 @@ class Assembly:
             self.system.console = console
         return devpts
 
-    def start(self) -> Thread:
-        """The first thread of the program, which stands still; without a program it is never to run. Raises UserError."""
+    def start(self) -> None:
+        """The first process, which stands still. Raises UserError."""
         if self.options.arguments:
-            thread = first.start(self._devices, self.system, self.options)
+            self._thread = first.start(self._devices, self.system, self.options, self._prepared)
         else:
-            thread = first.hold(self._devices, self.system)
-        first.take_host_name(thread)
+            self._thread = first.hold(self._devices, self.system)
+        first.take_host_name(self._thread)
         if self.options.net is not Net.NONE or self.options.publish:
             from skerry import networks
 
-            networks.attach(self._devices, thread, self.options, self._say)
-        if self._tracer is not None:
-            self._tracer.started(thread, len(self.options.environment))
+            networks.attach(self._devices, self._thread, self.options, self._say)
         gc.freeze()  # what exists now stays
         gc.set_threshold(COLLECT_AFTER, 10, 10)
         self.system.limits.watch(self.system)
-        return thread
+
+    def _prepared(self, refused: UserError | None) -> None:
+        if refused is not None:
+            raise refused
+        self._is_prepared = True
+        self._run()
+
+    def begin(self) -> None:
+        """Let the program run as soon as it is loaded; UserError comes out of the loop if it cannot be. Without a program: nothing."""
+        self._may_run = True
+        self._run()
+
+    def _run(self) -> None:
+        thread = self._thread
+        if self._is_prepared and self._may_run and thread is not None and not thread.dead:
+            if self._tracer is not None:
+                self._tracer.started(thread, len(self.options.environment))
+            signals.resume(thread)
 
     def close(self) -> None:
         """The first process has ended: what was sent leaves, what is to be kept is kept. Raises UserError."""

@@ -12,7 +12,6 @@ from skerry.mach.kernel import Kernel
 from skerry.machine import Machine
 from skerry.messages import say
 from skerry.options import Options
-from skerry.unix import signals
 from skerry.unix.glue.mach import MachPlatform, serve
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def _run(
         server = assembly.make_server([])
     else:
         server = assembly.make_server([statistics], statistics.measuring(machine, kernel))
-    thread = assembly.start()
+    assembly.start()
     serve(platform, server)
     system = assembly.system
 
@@ -96,8 +95,7 @@ def _run(
         relay.stop_with(system, relay.stop_command)
     relayed = relay.SignalRelay(machine, system.console is not None, lambda number: relay.deliver(system, number))
     with relayed, Door(machine, kernel, options, desk, owner):
-        if options.arguments:
-            signals.resume(thread)
+        assembly.begin()
         if statistics is None:
             kernel.run(assembly.loop)
         else:

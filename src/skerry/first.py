@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.options import Options, UserError
 from skerry.unix import lifecycle, sessions, signals
+from skerry.unix.answers import NotYet, performed
 from skerry.unix.console import make_stream
 from skerry.unix.errors import LinuxError
 from skerry.unix.execve import NotAProgram, Program, execute
@@ -31,16 +33,42 @@ _HOST_NAME: Final = b"/etc/hostname"
 _HOST_NAME_MOST: Final = 64  # bytes, as sethostname(2) takes
 
 
-def start(devices: Devices, system: System, options: Options) -> Thread:
-    """The first process's thread, about to run the program. Raises UserError."""
+Prepared = Callable[[UserError | None], None]  # takes why the program cannot be run; None: it can
+
+
+def start(devices: Devices, system: System, options: Options, prepared: Prepared) -> Thread:
+    """The first process's thread, which stands still. ``prepared`` is called when it is about to run the program, or cannot."""
     thread = _new_thread(devices, system, system.new_pid())
     system.first = thread.process
     _open_streams(devices, thread.process, {descriptor: descriptor for descriptor in devices.streams})  # a closed one is closed inside
     if system.console is not None:
         sessions.acquire(thread.process, system.console)
-    _enter_directory(thread, options)
-    _execute(devices, thread, options)
+    _prepare(devices, thread, options, prepared)
     return thread
+
+
+def _prepare(devices: Devices, thread: Thread, options: Options, prepared: Prepared) -> None:
+    """Load the program: now or, where a translator must answer first, later."""
+
+    def load() -> UserError | None:
+        try:
+            _enter_directory(thread, options)
+            _execute(devices, thread, options)
+        except UserError as error:
+            return error
+        return None
+
+    def done(refused: UserError | None, error: BaseException | None) -> None:
+        if error is not None:
+            raise error
+        prepared(refused)
+
+    try:
+        refused = load()
+    except NotYet as wait:
+        thread.process.system.loop.start(performed(thread, load, wait), done)
+    else:
+        prepared(refused)
 
 
 def hold(devices: Devices, system: System) -> Thread:
@@ -66,27 +94,37 @@ def read_file(thread: Thread, path: bytes, most: int) -> bytes:
     try:
         found = _find(thread, path)
         return found.read_at(0, most) if found is not None and found.is_regular else b""
-    except LinuxError:
+    except (LinuxError, NotYet):  # the system does not wait for a translator to say what it is called
         return b""
 
 
-def start_beside(devices: Devices, system: System, options: Options, streams: dict[int, int]) -> Thread:
-    """The thread of one more program, in a session of its own, about to run. ``streams``: its descriptors, by number. Raises UserError."""
+def start_beside(
+    devices: Devices, system: System, options: Options, streams: dict[int, int], begun: Callable[[Thread | UserError], None]
+) -> None:
+    """One more program, in a session of its own: ``begun`` takes its thread, about to run, or why there is none.
+
+    ``streams``: its descriptors, by number.
+    """
     try:
         if system.limits.tasks is not None:
             system.limits.tasks.require_room(system)
         thread = _new_thread(devices, system, system.new_pid())
     except LinuxError as error:
         text = options.arguments[0].decode(errors="replace")
-        raise UserError(f"{text}: cannot be started: {os.strerror(error.errno)}: let others end first, or raise the limit") from error
+        begun(UserError(f"{text}: cannot be started: {os.strerror(error.errno)}: let others end first, or raise the limit"))
+        return
+
+    def prepared(refused: UserError | None) -> None:
+        if refused is not None:
+            lifecycle.end_process(thread.process, linux.SIGKILL)
+        begun(refused or thread)
+
     try:
         _open_streams(devices, thread.process, streams)
-        _enter_directory(thread, options)
-        _execute(devices, thread, options)
-    except UserError:
-        lifecycle.end_process(thread.process, linux.SIGKILL)
-        raise
-    return thread
+    except UserError as error:
+        prepared(error)
+    else:
+        _prepare(devices, thread, options, prepared)
 
 
 def _new_thread(devices: Devices, system: System, pid: int) -> Thread:

@@ -139,7 +139,7 @@ class FsspecTree(Translator):
             if path not in self._made:
                 raise
             info = {"type": "directory"}
-        if not path:
+        if not path or (self._urls and str(info.get("url", "")).endswith("/")):  # the server has led us to a directory
             info["type"] = "directory"
         if info.get("type") != "directory" and info.get("size") is None:
             info["size"] = self._fetch(path).copied
@@ -401,13 +401,19 @@ def open_tree(url: str, writable: bool, directory: str, working: Callable[[], No
     if writable and protocol in READ_ONLY:
         raise UrlError(f"{protocol} cannot be written: leave out :rw")
     try:
-        fs, root = url_to_fs(full_url(url, directory))
+        full = full_url(url, directory)
+        try:
+            fs, root = url_to_fs(full)
+        except ValueError:
+            if "::http" not in full:
+                raise
+            fs, root = url_to_fs(full.replace("::http", "::simplecache::http", 1))  # a server that gives no parts of files
         if protocol == "memory":
             fs.makedirs(root, exist_ok=True)
         if protocol == "tar" and not root and any(info["name"] == "." for info in fs.ls("")):
             root = "."  # an archive of a directory itself: tar -C DIR .
         tree = FsspecTree(fs, root, writable, working)
-        info = fs.info(tree.at("")) if root.strip("/") else {}
+        info = fs.info(root) if root.strip("/") else {}
         page = str(info.get("mimetype") or "text/html") == "text/html"
         if not page or (info.get("type") == "file" and "://" not in root):
             raise UrlError("it is a file: give a directory, or an archive as zip://FILE")
@@ -416,16 +422,21 @@ def open_tree(url: str, writable: bool, directory: str, working: Callable[[], No
     except UrlError:
         raise
     except FileNotFoundError as error:
-        raise UrlError(f"there is nothing: {words(error)}: check the URL") from error
+        raise UrlError(f"there is nothing at {words(error)}: check the URL") from error
     except Exception as error:  # each file system of fsspec has errors of its own
         raise UrlError(f"{words(error)}: check the URL") from error
     return tree
 
 
-def words(error: Exception) -> str:
+def words(error: BaseException) -> str:
     """What an exception says, on one line."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    text = lines[0] if lines else type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        text = error.filename or text
+    elif not isinstance(error, OSError):
+        text = f"{type(error).__name__}: {text}"
+    return text if error.__cause__ is None else f"{text} ({error.__cause__})"
 
 
 def main(descriptor: int, kernel: int) -> None:

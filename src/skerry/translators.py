@@ -48,6 +48,7 @@ CALLS_MOST: Final = 4096  # under way, of one translator
 PAUSE: Final = 100_000_000  # ns
 PAUSE_MOST: Final = 30_000_000_000
 STEADY: Final = 10_000_000_000  # ns: who has lived so long starts with the shortest pause again
+READER_SECONDS: Final = 2.0  # that a helper which has nothing to put away may take to end
 NUMBER_MOST: Final = (1 << 63) - 1
 TOLD_MOST: Final = 20  # things that the user is told of one translator
 PORT: Final = 0x1001  # the receive right of a task's calls
@@ -380,10 +381,10 @@ class HelperTranslator(Translator):
     def close(self) -> None:
         if self._helper is None:
             return
-        for message in self._helper.last_messages(self._limit / 1000):
-            if message is None:
+        for message in self._helper.last_messages(self._limit / 1000 if self._mount.writable else READER_SECONDS):
+            if message is None and self._mount.writable:
                 self._tell("its helper does not finish, and was ended: what was written last may not be where it belongs")
-            elif message[:1] == TROUBLE:
+            elif message is not None and message[:1] == TROUBLE:
                 self._tell(message[1:].decode(errors="replace"))
         self._helper.close()
         self._helper = None

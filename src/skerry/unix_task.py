@@ -13,7 +13,6 @@ from skerry.grants import GrantedDevices
 from skerry.lib.channel import Channel
 from skerry.machine._host import Machine
 from skerry.options import Bind, DiskImage, Mount, Net, Options, Publish, UserError, Writes
-from skerry.unix import signals
 from skerry.unix.glue.task import KernelLink, RunLoop, TaskPlatform
 from skerry.users import Identity
 
@@ -57,7 +56,7 @@ def _run(link: KernelLink, machine: Machine) -> int:
         server = assembly.make_server([])
     else:
         server = assembly.make_server([statistics], statistics.measuring(run_loop, link))
-    thread = assembly.start()
+    assembly.start()
     system = assembly.system
     link.on_signal = lambda number, _sender: relay.deliver(system, number)
     if system.console is not None and continues:
@@ -75,8 +74,7 @@ def _run(link: KernelLink, machine: Machine) -> int:
     link.on_request = asked
     if options.trace:
         desk.do(b"trace", (), lambda answer: None)  # from the first call on
-    if options.arguments:
-        signals.resume(thread)
+    assembly.begin()
     run_loop.run(server, assembly.loop if statistics is None else statistics.measured(assembly.loop))
     desk.close()
     assembly.close()

@@ -53,13 +53,15 @@ def parse_mount(text: str) -> Mount:
     if not equals or not source or not place.startswith("/"):
         raise UserError(f"--mount {text}: give /PLACE=FILE.py:CLASS, or /PLACE=URL[:rw]")
     path = os.fsencode(os.path.normpath(place))
+    if path == b"/":
+        raise UserError(f"--mount {text}: that is the root: give a place below it, or another root with --root")
     is_url = "://" in source or "::" in source
     if is_url:
         writable = source.endswith(":rw")
         return Mount(source.removesuffix(":rw").removesuffix(":ro"), path, True, writable, text)
     file, colon, name = source.rpartition(":")
     if not colon or not file or not name.isidentifier():
-        raise UserError(f"--mount {text}: {source} is neither FILE.py:CLASS nor a URL with ://")
+        raise UserError(f"--mount {text}: {source} is neither FILE.py:CLASS nor a URL such as zip://x.zip")
     return Mount(source, path, False, False, text)
 
 

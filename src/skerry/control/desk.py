@@ -55,7 +55,6 @@ class Desk:
         self._requests: dict[bytes, Callable[..., Any]] = {
             b"processes": self._processes,
             b"memory": self._memory,
-            b"start": self._start,
             b"signal": self._signal,
             b"end": self._end,
             b"trace": self._trace,
@@ -67,6 +66,9 @@ class Desk:
         """Answer one request, now or later: (DONE, result) or (REFUSED, why, exit status)."""
         if what == b"wait":
             self._wait(int(arguments[0]), answer)
+            return
+        if what == b"start":
+            self._start(*arguments, answer=answer)
             return
         if what == b"trace at end":
             self._at_end.append(answer)
@@ -123,15 +125,23 @@ class Desk:
         return process
 
     # Programs
-    def _start(self, arguments: list[bytes], environment: list[bytes], directory: bytes, streams: dict[int, int]) -> int:
-        """Begin a program; its pid. ``streams``: the host's descriptors by number. No ``directory``: the system's. Raises UserError."""
+    def _start(
+        self, arguments: list[bytes], environment: list[bytes], directory: bytes, streams: dict[int, int], *, answer: Answer
+    ) -> None:
+        """Begin a program; the answer is its pid. ``streams``: the host's descriptors by number. No ``directory``: the system's."""
         options = replace(self._options, arguments=list(arguments), environment=list(environment))
         if directory:
             options = replace(options, directory=bytes(directory), directory_given=True)
-        thread = first.start_beside(self._devices, self._system, options, streams)
-        self._begun[thread.process.pid] = thread.process
-        self._system.loop.call_at(0, lambda: self._go(thread))
-        return thread.process.pid
+
+        def begun(thread: Thread | UserError) -> None:
+            if isinstance(thread, UserError):
+                answer((REFUSED, str(thread), thread.status))
+                return
+            self._begun[thread.process.pid] = thread.process
+            self._system.loop.call_at(0, lambda: self._go(thread))
+            answer((DONE, thread.process.pid))
+
+        first.start_beside(self._devices, self._system, options, streams, begun)
 
     def _go(self, thread: Thread) -> None:
         if not thread.dead:
