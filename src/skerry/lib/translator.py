@@ -366,6 +366,8 @@ def _packed(found: Any) -> list[bytes]:
     """Entries as ENTRY and the name, each."""
     packed: dict[bytes, bytes] = {}
     for entry in islice(found, NAMES_MOST + 1):
+        if not isinstance(entry, str | tuple):
+            raise TypeError(f"list must give names, or names and their types, not {type(entry).__name__}")
         name, kind = (entry, 0) if isinstance(entry, str) else entry
         encoded = _bytes(name, "list")
         if not 0 < len(encoded) <= NAME_MOST or encoded in (b".", b"..") or b"/" in encoded or b"\0" in encoded:

@@ -454,7 +454,9 @@ class TranslatorDirectory(TranslatorInode, Directory):
         self.settle(fs, parent, name, attributes)
         Directory.__init__(self, fs, self.number(), attributes[0], attributes[3], attributes[4], attributes[2] or fs.attached)
         self._known: dict[bytes, tuple[TranslatorInode | None, int]] = {}  # until when
-        self._kinds: tuple[list[tuple[bytes, int, int]], int] = ([], -1)
+        self._kinds: tuple[list[tuple[bytes, int, int]], int] = ([], -1)  # all entries, until when
+        self._listing: tuple[list[tuple[bytes, int, int]], int] = ([], 0)  # what has come of them so far, and the number of the next
+        self._listers = 0  # calls that list it now
         if parent is not None:
             self.parent, self.name = parent, name
         self.take(attributes)
@@ -513,20 +515,47 @@ class TranslatorDirectory(TranslatorInode, Directory):
         kinds, until = self._kinds
         if self.fs.clock() <= until:
             return kinds
-        kinds, start = [], 0
-        path = self.path()
-        while True:
-            packed, following = self.fs.ask(b"tr_list", path, start)
-            kinds += self._unpacked(packed)
-            if not following:
-                break
-            if following <= start or len(kinds) > NAMES_MOST:
-                raise LinuxError(linux.EIO)
-            start = following
+        replay = answers.current()
+        failed = replay.failure(self) if replay is not None else 0
+        if failed:
+            raise LinuxError(failed)
+        if not self._listers:
+            self._listing = ([], 0)
+        start = self._listing[1]
+        raise NotYet(
+            Question(self.fs.translator, b"tr_list", (self.path(), start), self, partial(self._listed_from, start), self._listed_for)
+        )
+
+    def _listed_for(self) -> Callable[[], None]:
+        """One more call lists the directory, and goes on where others are."""
+        self._listers += 1
+
+        def release() -> None:
+            self._listers -= 1
+
+        return release
+
+    def _listed_from(self, start: int, code: int, found: Any) -> int:
+        """The names from number ``start`` on have come: the errno for who has asked."""
+        kinds, expected = self._listing
+        if code or start != expected:  # another call has had them already
+            return code
+        packed, following = found
+        try:
+            more = self._unpacked(packed)
+        except LinuxError as error:
+            return error.errno
+        kinds += more
+        if following:
+            if following <= start or not more or len(kinds) > NAMES_MOST:
+                return linux.EIO
+            self._listing = (kinds, following)
+            return 0
+        self._listing = ([], 0)
         if len({name for name, _, _ in kinds}) != len(kinds):
-            raise LinuxError(linux.EIO)
+            return linux.EIO
         self._kinds = (kinds, self.fs.until())
-        return kinds
+        return 0
 
     def _unpacked(self, packed: bytes) -> list[tuple[bytes, int, int]]:
         """Name, number and type of entries. Raises EIO."""
@@ -553,7 +582,7 @@ class TranslatorDirectory(TranslatorInode, Directory):
     # Changing
     def _changed(self, name: bytes, inode: TranslatorInode | None) -> None:
         self._note(name, inode)
-        self._kinds = ([], -1)
+        self._kinds, self._listing = ([], -1), ([], 0)
         self.valid_until = 0
 
     def _made(self, name: bytes, attributes: Any) -> Inode:
