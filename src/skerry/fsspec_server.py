@@ -402,8 +402,9 @@ def open_tree(url: str, writable: bool, directory: str, working: Callable[[], No
         raise UrlError(f"{protocol} cannot be written: leave out :rw")
     try:
         full = full_url(url, directory)
+        chosen = {"ref": "HEAD"} if protocol == "git" and "@" not in url else {}
         try:
-            fs, root = url_to_fs(full)
+            fs, root = url_to_fs(full, **chosen)
         except ValueError:
             if "::http" not in full:
                 raise
@@ -413,7 +414,11 @@ def open_tree(url: str, writable: bool, directory: str, working: Callable[[], No
         if protocol == "tar" and not root and any(info["name"] == "." for info in fs.ls("")):
             root = "."  # an archive of a directory itself: tar -C DIR .
         tree = FsspecTree(fs, root, writable, working)
-        info = fs.info(root) if root.strip("/") else {}
+        if root.strip("/"):
+            info = fs.info(root)
+        else:
+            info = {}
+            tree.list("")
         page = str(info.get("mimetype") or "text/html") == "text/html"
         if not page or (info.get("type") == "file" and "://" not in root):
             raise UrlError("it is a file: give a directory, or an archive as zip://FILE")
