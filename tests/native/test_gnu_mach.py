@@ -162,6 +162,10 @@ assert copied.result == mach.KERN_TERMINATED
 grandchild.task_terminate()
 me.vm_deallocate(page, PAGE)
 """,
+    "syscalls: traps that are none": """
+for number in (0, 1, -1, -9, -16, -1000, 77):
+    assert channel.trap(number) == channel.trap(number, b"data") == mach.KERN_INVALID_ARGUMENT, number
+""",
     "vm: wire": """
 priv = Calls(HostPrivPort, task, PRIV)
 address = me.vm_allocate(0, 64 * PAGE, 1)

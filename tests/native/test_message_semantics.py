@@ -341,6 +341,12 @@ for _ in range(5):
 start = channel.clock()
 assert post(port, timeout=30)[0] == mach.MACH_SEND_TIMED_OUT and channel.clock() - start >= 30_000_000
 """,
+    "bits that say what a library does after an interruption change nothing": """
+port = with_send()
+assert post(port, COPY, 4, more=mach.MACH_SEND_INTERRUPT)[0] == 0
+result, message = poll(port, mach.MACH_RCV_INTERRUPT)
+assert result == 0 and message.id == 4 and poll(port, mach.MACH_RCV_INTERRUPT)[0] == mach.MACH_RCV_TIMED_OUT
+""",
     "the receive half has its own outcome": """
 port, other = with_send(), task.reply_port()
 both = mach.MACH_SEND_MSG | mach.MACH_RCV_MSG | mach.MACH_RCV_TIMEOUT
