@@ -16,6 +16,7 @@ from skerry.unix.fs.dev import device_number
 from skerry.unix.fs.generated import GeneratedTree
 from skerry.unix.fs.procdisk import devices, partitions, statistics
 from skerry.unix.fs.sys import make_sys
+from skerry.unix.glue.devices import DiskDevice
 
 SIZE = 1 << 20
 NUMBER = device_number(disk.MAJOR, 0)
@@ -294,6 +295,50 @@ def test_requests_of_one_submission_are_carried_out_once(world: World) -> None:
     assert program.call("io_getevents", context, 3, 8, events, 0) == 3
     assert [struct.unpack_from("<QQq", program.peek(events + 32 * at, 32))[::2] for at in range(3)] == [(0, 1), (1, 0), (2, 1)]
     assert world.disk.memory.read(0, 3) == b"0\x002"
+
+
+class FakeHostDisk:
+    """The device beneath: numbers of flushes are free again when their end was taken."""
+
+    size, writable = SIZE, True
+    discard = zero = open = None
+
+    def __init__(self) -> None:
+        self.begun: dict[int, Callable[[], None]] = {}
+        self.ended: dict[int, int] = {}
+
+    def begin_flush(self, done: Callable[[], None]) -> int:
+        self.begun[len(self.begun) + 1] = done
+        return len(self.begun)
+
+    def end_flush(self, number: int) -> int:
+        if number not in self.ended:
+            raise BlockingIOError(linux.EAGAIN, "not yet")
+        return self.ended.pop(number)
+
+    def end(self, number: int, error: int = 0) -> None:
+        self.ended[number] = error
+        self.begun[number]()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_flush_that_nobody_waits_for_is_forgotten(before: bool) -> None:
+    """Who waited was killed, before the flush has ended or after that."""
+    host: Any = FakeHostDisk()
+    device, called = DiskDevice(host), []
+    number = device.ask(b"flush", (), lambda: called.append(1))
+    assert device.take(number) is None
+    if before:
+        device.drop(number)
+        host.end(number)
+    else:
+        host.end(number)
+        device.drop(number)
+    assert (called, host.ended) == ([] if before else [1], {})
+    other = device.ask(b"flush", (), lambda: called.append(2))
+    host.end(other, linux.EIO)
+    assert called[-1] == 2
+    assert device.take(other) == (linux.EIO, None)
 
 
 def test_sync_of_everything_flushes_disks_and_never_fails(world: World) -> None:
