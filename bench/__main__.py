@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,7 +65,10 @@ def main(
     pins = {"both": [False, True], "all": [False], "one": [True]}[cpus]
     names = chosen.split(",") if chosen else []
     repeats = repeats or (2 if quick else 5)
-    rows, results = (applications if of_apps else programs)(names, present, pins, repeats, quick, console)
+    if of_apps:
+        rows, results = applications(names, present, pins, repeats, console.print)
+    else:
+        rows, results = programs(names, present, pins, repeats, quick)
     used = {system.name: measure.idle(system, 2 if quick else 5) for system in present} if idle and not of_apps else {}
     report.show(console, rows, present, pins, results, used)
     target = target or ROOT / "bench" / "results" / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S}.json"
@@ -77,7 +80,7 @@ def main(
 
 
 def programs(
-    names: list[str], present: list[System], pins: list[bool], repeats: int, quick: bool, console: Console
+    names: list[str], present: list[System], pins: list[bool], repeats: int, quick: bool
 ) -> tuple[Sequence[Line], measure.Results]:
     """Measure the rows that ``rows.c`` runs, or those of them that are named."""
     work = ROOT / "build" / "bench"
@@ -90,11 +93,11 @@ def programs(
 
 
 def applications(
-    names: list[str], present: list[System], pins: list[bool], repeats: int, quick: bool, console: Console
+    names: list[str], present: list[System], pins: list[bool], repeats: int, say: Callable[[str], None]
 ) -> tuple[Sequence[Line], measure.Results]:
-    """Measure applications at their work, or those that are named."""
+    """Measure applications at their work, or those that are named; ``say`` is told which cannot be."""
     try:
-        found = apps.applications(names, console.print)
+        found = apps.applications(names, say)
     except KeyError as error:
         raise click.BadParameter(f"no application or row of one: {error.args[0]}") from error
     return [row for each in found for row in each.rows], apps.measure(found, present, pins, repeats, tell)

@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from bench.measure import Results, Series
+from bench.report import duration
 from bench.rows import Line
 from bench.systems import System
 
@@ -87,11 +88,9 @@ def measure(present: list[Application], systems: list[System], pins: list[bool],
                 for system in systems[turn:] + systems[:turn]:
                     outcome = each.outcome(system, pin)
                     wrong = trouble(each, outcome, expected[each.script])
-                    tell(
-                        f"{repeat + 1}/{repeats} {each.script.stem}, {system.name}{', one CPU' if pin else ''}: "
-                        f"{wrong or f'{outcome.seconds:.1f} s'}"
-                    )
                     found = {} if wrong else figures(outcome)
+                    said = wrong or ", ".join(f"{name} {duration(value)}" for name, value in found.items())
+                    tell(f"{repeat + 1}/{repeats} {system.name}{', one CPU' if pin else ''}: {said}")
                     for row in each.rows:
                         series = results[row.name, system.name, pin]
                         series.repeats.append([found[row.name]] if found else [])
