@@ -144,12 +144,13 @@ def bars(rows: Sequence[Line], systems: list[System], pin: bool, results: Result
     if not ratios:
         return drawn
     longest = max(math.log10(max(ratios.values())), 0.1)
+    width = max(len(row.title) for row in rows) + 1
     colours = ("bright_black", "yellow", "cyan", "green", "magenta", "blue")
     drawn.append(f"times native, {'one CPU' if pin else 'all CPUs'}, logarithmic: the full width is {10**longest:.0f} ×\n", "bold")
     for row in rows:
         for index, system in enumerate(each for each in systems if each.name != "native"):
             times = ratios.get((row.name, system.name))
-            drawn.append(f"{row.title if index == 0 else '':32}{system.name:24}")
+            drawn.append(f"{row.title if index == 0 else '':{width}}{system.name:24}")
             if times is None:
                 drawn.append("-\n")
                 continue
