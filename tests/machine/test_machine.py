@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -229,3 +230,21 @@ def test_guest_that_jumps_to_a_gadget_of_the_stub_only_traps(machine: Machine, p
     assert (trap.cause, trap.from_stub, trap.number) == (_host.SYSTEM_CALL, True, number)
     with pytest.raises(Fault):
         space.read(0x10000, 1)
+
+
+def test_the_kernel_has_a_processor_of_its_own_and_any_can_be_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several systems on a host would share the one that all of them took."""
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        everything = os.sched_getaffinity(0)
+        if len(everything) == 1:
+            pytest.skip("there is one processor")
+        for own in everything:
+            os.sched_setaffinity(0, everything)
+            monkeypatch.setattr(random, "choice", lambda processors, own=own: own)
+            with Machine() as machine:
+                assert os.sched_getaffinity(0) == {own}
+                assert set(machine.guest_processors) == everything - {own}
+    finally:
+        os.sched_setaffinity(0, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import random
 import select
 import time
 from collections.abc import Callable
@@ -54,9 +55,10 @@ class Machine:
         self.processor_numbers = sorted(self._affinity)  # of the host
         self.guest_processors = sorted(self._affinity)
         if self.processors > 1:  # the kernel on a core of its own, and spinning: no trap wakes a sleeping core
-            first, *self.guest_processors = self.guest_processors
-            self.server_processors = [first]
-            self._host.place(first, self.guest_processors, SPIN_MICROSECONDS)
+            own = random.choice(self.processor_numbers)  # any: other systems on this host take one, too
+            self.guest_processors.remove(own)
+            self.server_processors = [own]
+            self._host.place(own, self.guest_processors, SPIN_MICROSECONDS)
         else:
             self.server_processors = self.guest_processors
         parts = _vdso_parts()
