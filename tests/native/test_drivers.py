@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.native.natives import MODULES, PRELUDE, Natives
 from skerry.guardian import DESCRIPTION, Guardian
 from skerry.mach.native import NativeTask
 from skerry.machine import Machine
+from skerry.machine.hostdisk import HostDisk
 from skerry.machine.native_task import Template
 from skerry.machine.stream import Stream
 
@@ -81,6 +83,21 @@ def main(channel):
     assert drivers.open(b"find", b"x") == b"x"
 """
 )
+FLUSHER = (
+    CLIENT
+    + """
+def main(channel, rounds):
+    drivers, callback, wait = setup(channel)
+    disk = drivers.open(b"disk", 0)
+    assert (disk.size, disk.writable) == (4096, True)
+    for n in range(rounds):
+        disk.zero(n % 8 * 512, 512)
+        number = disk.begin_flush(callback)
+        assert number == n + 1, "begun twice"
+        wait()
+        assert disk.end_flush(number) == 0
+"""
+)
 LAST = 2
 CALLS = 45  # of a driver, in which it has served for some rounds
 
@@ -130,6 +147,35 @@ class Console:
         for end in self.ends:
             os.close(end)
         self.natives.tasks += [*self.drivers, self.guardian.task]
+
+
+class Disk(Console):
+    """The disk's driver."""
+
+    def __init__(self, natives: Natives, image: Path) -> None:
+        self.disk = HostDisk(natives.machine, os.fsencode(image), True)
+        super().__init__(natives, attempts=1000)
+
+    def _open(self, kind: bytes, number: int) -> Any:
+        assert (kind, number) == (b"disk", 0)
+        return self.disk
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_every_call_of_the_disk_s_driver_may_be_its_last(natives: Natives, fates: list[Fate], lost: str, tmp_path: Path) -> None:
+    """Each flush is begun once, and its end is not lost."""
+    image = tmp_path / "image"
+    image.write_bytes(b"x" * 4096)
+    disk = Disk(natives, image)
+    try:
+        lives: list[int] = []
+        fates.append(last_calls("disk", CALLS, lost, lives))
+        assert natives.ended(disk.start(FLUSHER, 120)) == ""
+        assert len(lives) // 2 > 30  # calls: more than a driver makes before it serves, and for one round
+        assert disk.said == []
+        assert image.read_bytes() == bytes(4096)
+    finally:
+        disk.end()
 
 
 @pytest.mark.parametrize("lost", ["request", "answer"])
