@@ -111,8 +111,18 @@ class Translator(TranslatorDevice):
                 value = _bounded(results(row, answer))
             except CallError as error:
                 code = error.code - ERROR if ERROR < error.code <= ERROR + linux.EHWPOISON else linux.EIO
-                if error.code == BROKEN:
-                    self._send(0, request(ROUTINES[b"tr_trouble"], PORT, ()), self._tell_trouble)
+                if error.code == BROKEN:  # the user reads what it was before the program reads that something was
+                    self._send(0, request(ROUTINES[b"tr_trouble"], PORT, ()), lambda _, said: self._broken(number, row, given, said))
+                    return
+        self._over(number, row, given, code, value)
+
+    def _broken(self, number: int, row: Routine, given: tuple[Any, ...], said: UserMessage | None) -> None:
+        if said is not None:
+            with contextlib.suppress(CallError):
+                self._tell(results(ROUTINES[b"tr_trouble"], said).decode(errors="replace"))
+        self._over(number, row, given, linux.EIO, None)
+
+    def _over(self, number: int, row: Routine, given: tuple[Any, ...], code: int, value: Any) -> None:
         if code and row.name == "tr_sync":  # who has closed the file does not hear it
             self._tell(f"what was written to /{os.fsdecode(given[0])} is not where it belongs: {os.strerror(code)}")
         self._end(number, code, value)
@@ -122,11 +132,6 @@ class Translator(TranslatorDevice):
         if done is not None:
             self._ended[number] = (code, value)
             done()
-
-    def _tell_trouble(self, _code: int, answer: UserMessage | None) -> None:
-        if answer is not None:
-            with contextlib.suppress(CallError):
-                self._tell(results(ROUTINES[b"tr_trouble"], answer).decode(errors="replace"))
 
     def _tell(self, text: str) -> None:
         """Show what went wrong, if it was not shown before."""
