@@ -102,7 +102,7 @@ CALLS: Final = (
     Call(13, "rt_sigaction", signals.sys_rt_sigaction, FULL),
     Call(14, "rt_sigprocmask", signals.sys_rt_sigprocmask, FULL),
     Call(15, "rt_sigreturn", signals.sys_rt_sigreturn, FULL),
-    Call(16, "ioctl", descriptors.sys_ioctl, PARTIAL, "terminals, FIONREAD, FIONBIO, FIOCLEX; no FIOASYNC"),
+    Call(16, "ioctl", descriptors.sys_ioctl, PARTIAL, "terminals, disks, FIONREAD, FIONBIO, FIOCLEX; no FIOASYNC"),
     Call(17, "pread64", descriptors.sys_pread64, FULL),
     Call(18, "pwrite64", descriptors.sys_pwrite64, FULL),
     Call(19, "readv", descriptors.sys_readv, FULL),
