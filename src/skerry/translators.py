@@ -186,7 +186,7 @@ def printable(text: str) -> str:
 
 def without_password(text: str) -> str:
     """A text that may hold URLs, as others may read it."""
-    return re.sub(r"(://[^/\s:@]*):[^/\s@]*@", r"\1:***@", text)
+    return re.sub(r"(://[^/\s:@]*):[^/\s]*@", r"\1:***@", text)
 
 
 def _bounded(value: Any) -> Any:
