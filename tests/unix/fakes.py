@@ -300,6 +300,9 @@ class FakePlatform:
     def processor_facts(self) -> str:
         return "model name\t: fake\n"
 
+    def processor_caches(self) -> list[tuple[int, str, str, int, int, int, bool]]:
+        return [(1, "Data", "32K", 64, 64, 8, False), (2, "Unified", "4096K", 64, 4096, 16, True)]
+
     def memory_bytes(self) -> tuple[int, int]:
         return (1 << 30, 1 << 29)
 

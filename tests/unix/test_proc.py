@@ -81,6 +81,17 @@ def test_processors_are_told_the_same_everywhere(program: Program) -> None:
     assert program.call("open", b"/sys/devices/system/cpu/online", linux.O_WRONLY, 0) == -linux.EROFS
 
 
+def test_caches_are_a_processors_own_or_shared_by_all(program: Program) -> None:
+    def told(cpu: int, index: int, *names: str) -> list[bytes]:
+        return [read(program, f"/sys/devices/system/cpu/cpu{cpu}/cache/index{index}/{name}".encode()).strip() for name in names]
+
+    assert told(1, 0, "level", "type", "size", "coherency_line_size", "number_of_sets", "ways_of_associativity") == [
+        *(b"1", b"Data", b"32K", b"64", b"64", b"8")
+    ]
+    assert told(1, 0, "shared_cpu_list", "shared_cpu_map") == [b"1", b"2"]
+    assert told(1, 1, "level", "type", "shared_cpu_list", "shared_cpu_map") == [b"2", b"Unified", b"0-1", b"3"]
+
+
 def test_priority_and_exit_signal_are_in_stat(program: Program) -> None:
     assert program.call("setpriority", 0, 0, 7) == 0
     fields = read(program, b"/proc/self/stat").rpartition(b") ")[2].split()

@@ -42,6 +42,7 @@ FACTS: Final[dict[str, Callable[[], Any]]] = {
     fact.__name__: fact
     for fact in (
         host.memory_bytes,
+        host.processor_caches,
         host.processor_facts,
         host.processor_time,
         host.load_averages,

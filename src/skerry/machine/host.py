@@ -28,6 +28,27 @@ def processor_facts() -> str:
     return "".join(f"{line}\n" for line in first.splitlines() if line.split("\t")[0] not in own)
 
 
+def processor_caches() -> list[tuple[int, str, str, int, int, int, bool]]:
+    """The caches of a processor, nearest first; empty if the host does not tell.
+
+    Each is its level, type (Data, Instruction, Unified), size as the host writes it (``48K``), bytes in a line, sets, ways, and whether
+    other cores share it. Source: Documentation/ABI/testing/sysfs-devices-system-cpu.
+    """
+    first = Path("/sys/devices/system/cpu/cpu0")
+    found = []
+    try:
+        core = (first / "topology/thread_siblings_list").read_text()
+        for index in range(len(list(first.glob("cache/index[0-9]*")))):
+            place = first / f"cache/index{index}"
+            texts = [(place / name).read_text().strip() for name in ("level", "type", "size")]
+            numbers = [int((place / name).read_text()) for name in ("coherency_line_size", "number_of_sets", "ways_of_associativity")]
+            shared = (place / "shared_cpu_list").read_text() != core
+            found.append((int(texts[0]), texts[1], texts[2], numbers[0], numbers[1], numbers[2], shared))
+    except (OSError, ValueError):  # machines of which the host knows less
+        return []
+    return found
+
+
 def resident(pid: int) -> int:
     """Bytes of memory that a host process has in use; 0 if there is none."""
     try:

@@ -7,7 +7,7 @@ Addresses and lengths are bytes; times are nanoseconds. Every method that touche
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
 Buffer = bytes | bytearray | memoryview
@@ -201,6 +201,9 @@ class Platform(Protocol):
     def processors(self) -> int: ...
     def processor_facts(self) -> str:
         """What /proc/cpuinfo says of every processor: model, features."""
+
+    def processor_caches(self) -> Sequence[tuple[int, str, str, int, int, int, bool]]:
+        """The caches of a processor: level, type, size (``48K``), bytes in a line, sets, ways, and whether other cores share it."""
 
     def memory_bytes(self) -> tuple[int, int]:
         """Total and available memory."""

@@ -1,4 +1,4 @@
-"""/sys, as programs read it: which processors and disks there are, and little more.
+"""/sys, as programs read it: which processors, caches and disks there are, and little more.
 
 Source: sysfs(5); Documentation/ABI/testing/sysfs-devices-system-cpu, Documentation/ABI/stable/sysfs-block.
 """
@@ -36,6 +36,7 @@ def make_sys(platform: Platform, device: int, block_devices: Iterable[BlockDevic
     say(_CPU + b"offline", "")
     say(_CPU + b"kernel_max", str(count - 1))
     everyone = f"{(1 << count) - 1:x}"
+    caches = platform.processor_caches()
     for number in range(count):
         topology = _CPU + b"cpu%d/topology/" % number
         alone = f"{1 << number:x}"
@@ -52,6 +53,19 @@ def make_sys(platform: Platform, device: int, block_devices: Iterable[BlockDevic
             (b"package_cpus_list", span(count)),
         ):
             say(topology + name, text)
+        for index, (level, kind, size, line, sets, ways, shared) in enumerate(caches):
+            for name, fact in (
+                (b"level", level),
+                (b"type", kind),
+                (b"size", size),
+                (b"coherency_line_size", line),
+                (b"number_of_sets", sets),
+                (b"ways_of_associativity", ways),
+                (b"physical_line_partition", 1),
+                (b"shared_cpu_map", everyone if shared else alone),
+                (b"shared_cpu_list", span(count) if shared else str(number)),
+            ):
+                say(_CPU + b"cpu%d/cache/index%d/" % (number, index) + name, str(fact))
     say(b"devices/system/node/online", "0")
     say(b"devices/system/node/possible", "0")
     say(b"devices/system/node/node0/cpulist", span(count))

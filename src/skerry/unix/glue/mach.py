@@ -123,6 +123,7 @@ class MachPlatform:
         self.realtime = host.realtime
         self.random = host.random
         self.memory_bytes = host.memory_bytes
+        self.processor_caches = host.processor_caches
         self.processor_facts = host.processor_facts
         self.processor_time = host.processor_time
         self.pause = host.pause
