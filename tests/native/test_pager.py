@@ -215,6 +215,33 @@ def test_memory_that_nobody_mapped_is_said_in_the_last_words(paging: Paging) -> 
     assert paging.natives.ended(client) == "memory at 0x100000000000 cannot be had (kern_return_t 1)"
 
 
+def test_protection_is_the_kernels_to_change(paging: Paging) -> None:
+    """What is mapped for reading, or locked, cannot be opened by the task itself, nor from a page of its own just below."""
+    pager, port = paging.pager(SERVE)
+    body = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+def protect(address, size, protection):
+    return libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), protection), ctypes.get_errno()
+at = map_object(4 * PAGE, protection=1)
+assert read(at, 7) == b"0000000"
+for address, size in ((at, PAGE), (at + PAGE, PAGE), (at, 4 * PAGE), (0x1FFFFFFFF000, PAGE)):
+    assert protect(address, size, 3) == (-1, 1), hex(address)
+assert at == 0x100000000000
+below = libc.mmap(ctypes.c_void_p(at - PAGE), ctypes.c_size_t(PAGE), 3, 0x32, -1, ctypes.c_long(0))  # MAP_FIXED, private, anonymous
+assert below == at - PAGE
+assert protect(below, 2 * PAGE, 3) == (-1, 1)
+far = libc.mmap(ctypes.c_void_p(at - (8 << 30)), ctypes.c_size_t((8 << 30) - PAGE), 3, 0x4031, -1, ctypes.c_long(0))  # shared, not reserved
+assert far == at - (8 << 30)
+assert protect(far, (8 << 30) + PAGE, 3) == (-1, 1)
+own = libc.mmap(None, ctypes.c_size_t(PAGE), 3, 0x22, -1, ctypes.c_long(0))
+assert protect(own, PAGE, 1)[0] == 0
+"""
+    assert paging.natives.ended(paging.client(port, body)) == ""
+    assert pager.alive
+
+
 def test_forged_faults_are_answered_like_any_other(paging: Paging) -> None:
     _, port = paging.pager(SERVE)
     body = """

@@ -439,6 +439,11 @@ static PyObject *isolate(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 5), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0]) + 4),                              \
       BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xFFFFF000), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x1000, 0, 1),                                     \
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
+#define REFUSE_PROTECTION /* 8 instructions: mprotect of what the kernel has mapped, of 4 GiB or more, and of what begins so little below it */ \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 7), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1]) + 4),                            \
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0]) + 4),                                    \
+      BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, 0xFFF), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x1001, 1, 0),                                          \
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
 #define ALLOW_WITHOUT_EXEC(number) /* 6 instructions; argument 2 is the protection */                                                        \
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[2])),                                      \
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),                                   \
@@ -468,6 +473,7 @@ static const struct sock_filter task_filter[] = {
     ALLOW(SYS_exit_group),
     REFUSE_FILES,
     ALLOW_WITHOUT_EXEC(SYS_mmap),
+    REFUSE_PROTECTION,
     ALLOW_WITHOUT_EXEC(SYS_mprotect),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
@@ -512,6 +518,7 @@ static const struct sock_filter unix_filter[] = {
     ALLOW(SYS_exit_group),
     REFUSE_FILES,
     ALLOW_WITHOUT_EXEC(SYS_mmap),
+    REFUSE_PROTECTION,
     ALLOW_WITHOUT_EXEC(SYS_mprotect),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
