@@ -130,6 +130,11 @@ def main(channel):
     for old in (0, 65536):
         assert mremap(address, old, 131072) in (None, 2**64 - 1)
         assert ctypes.get_errno() == 1, ctypes.get_errno()
+    page, fixed = 4096, 3  # MREMAP_MAYMOVE | MREMAP_FIXED: Linux moves several neighbours at once, one's own and the kernel's
+    assert address == 0x100000000000
+    assert libc.mmap(ctypes.c_void_p(address - page), ctypes.c_size_t(page), 3, 0x32, -1, ctypes.c_long(0)) == address - page
+    size, away = ctypes.c_size_t(2 * page), ctypes.c_void_p(0x300000000000)
+    assert libc.mremap(ctypes.c_void_p(address - page), size, size, fixed, away) in (None, 2**64 - 1) and ctypes.get_errno() == 1
     own = libc.mmap(None, ctypes.c_size_t(65536), 3, 0x22, -1, ctypes.c_long(0))
     assert mremap(own, 65536, 1 << 20) not in (None, 2**64 - 1)
 """

@@ -228,6 +228,9 @@ at = map_object(4 * PAGE, protection=1)
 assert read(at, 7) == b"0000000"
 for address, size in ((at, PAGE), (at + PAGE, PAGE), (at, 4 * PAGE), (0x1FFFFFFFF000, PAGE)):
     assert protect(address, size, 3) == (-1, 1), hex(address)
+HOLE = 9  # MADV_REMOVE
+assert libc.madvise(ctypes.c_void_p(at), ctypes.c_size_t(PAGE), HOLE) == -1 and ctypes.get_errno() == 1
+assert read(at, 7) == b"0000000"
 assert at == 0x100000000000
 below = libc.mmap(ctypes.c_void_p(at - PAGE), ctypes.c_size_t(PAGE), 3, 0x32, -1, ctypes.c_long(0))  # MAP_FIXED, private, anonymous
 assert below == at - PAGE
@@ -236,7 +239,7 @@ far = libc.mmap(ctypes.c_void_p(at - (8 << 30)), ctypes.c_size_t((8 << 30) - PAG
 assert far == at - (8 << 30)
 assert protect(far, (8 << 30) + PAGE, 3) == (-1, 1)
 own = libc.mmap(None, ctypes.c_size_t(PAGE), 3, 0x22, -1, ctypes.c_long(0))
-assert protect(own, PAGE, 1)[0] == 0
+assert protect(own, PAGE, 1)[0] == 0 == libc.madvise(ctypes.c_void_p(own), ctypes.c_size_t(PAGE), 4)
 """
     assert paging.natives.ended(paging.client(port, body)) == ""
     assert pager.alive

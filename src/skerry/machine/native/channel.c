@@ -435,12 +435,8 @@ static PyObject *isolate(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignore
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 4), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[3])),                                    \
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 1, 0), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),                        \
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
-#define REFUSE_ALIASES /* 6 instructions: mremap of what the kernel has mapped, which would outlive the mapping; argument 0 is the address */     \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 5), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0]) + 4),                              \
-      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xFFFFF000), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x1000, 0, 1),                                     \
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
-#define REFUSE_PROTECTION /* 8 instructions: mprotect of what the kernel has mapped, of 4 GiB or more, and of what begins so little below it */ \
-  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 7), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1]) + 4),                            \
+#define REFUSE_CHANGES(number) /* 8 instructions: of what the kernel has mapped, of 4 GiB or more, and of what begins so little below it */    \
+  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 7), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[1]) + 4),                                  \
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(args[0]) + 4),                                    \
       BPF_STMT(BPF_ALU | BPF_SUB | BPF_K, 0xFFF), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x1001, 1, 0),                                          \
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), BPF_STMT(BPF_LD | BPF_W | BPF_ABS, DATA(nr))
@@ -458,8 +454,9 @@ static const struct sock_filter task_filter[] = {
     ALLOW(SYS_clock_gettime),
     ALLOW(SYS_clock_nanosleep),
     ALLOW(SYS_munmap),
-    REFUSE_ALIASES,
+    REFUSE_CHANGES(SYS_mremap), /* which would leave an alias of what the kernel takes away */
     ALLOW(SYS_mremap),
+    REFUSE_CHANGES(SYS_madvise), /* which could make holes in an object */
     ALLOW(SYS_madvise),
     ALLOW(SYS_brk),
     ALLOW(SYS_getrandom),
@@ -473,7 +470,7 @@ static const struct sock_filter task_filter[] = {
     ALLOW(SYS_exit_group),
     REFUSE_FILES,
     ALLOW_WITHOUT_EXEC(SYS_mmap),
-    REFUSE_PROTECTION,
+    REFUSE_CHANGES(SYS_mprotect),
     ALLOW_WITHOUT_EXEC(SYS_mprotect),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
@@ -494,8 +491,9 @@ static const struct sock_filter unix_filter[] = {
     ALLOW(SYS_clock_gettime),
     ALLOW(SYS_clock_nanosleep),
     ALLOW(SYS_munmap),
-    REFUSE_ALIASES,
+    REFUSE_CHANGES(SYS_mremap), /* which would leave an alias of what the kernel takes away */
     ALLOW(SYS_mremap),
+    REFUSE_CHANGES(SYS_madvise), /* which could make holes in an object */
     ALLOW(SYS_madvise),
     ALLOW(SYS_brk),
     ALLOW(SYS_getrandom),
@@ -518,7 +516,7 @@ static const struct sock_filter unix_filter[] = {
     ALLOW(SYS_exit_group),
     REFUSE_FILES,
     ALLOW_WITHOUT_EXEC(SYS_mmap),
-    REFUSE_PROTECTION,
+    REFUSE_CHANGES(SYS_mprotect),
     ALLOW_WITHOUT_EXEC(SYS_mprotect),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
