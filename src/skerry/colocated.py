@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skerry import relay, users
+from skerry import relay, relayed, users
 from skerry.assembly import Assembly, exit_status
 from skerry.control.door import Door
 from skerry.devices import own_devices
@@ -92,9 +92,9 @@ def _run(
 
     desks: list[Desk] = []
     if system.console is not None and relay.can_be_continued():
-        relay.stop_with(system, relay.stop_command)
-    relayed = relay.SignalRelay(machine, system.console is not None, lambda number: relay.deliver(system, number))
-    with relayed, Door(machine, kernel, options, desk, owner):
+        relayed.stop_with(system, relay.stop_command)
+    passing_on = relay.SignalRelay(machine, system.console is not None, lambda number: relayed.deliver(system, number))
+    with passing_on, Door(machine, kernel, options, desk, owner):
         assembly.begin()
         if statistics is None:
             kernel.run(assembly.loop)

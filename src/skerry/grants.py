@@ -13,8 +13,8 @@ from skerry.machine.hosttree import HostTree
 from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach
 from skerry.machine.stream import Stream
 from skerry.machine.translator import TranslatorDevice
-from skerry.networks import REACH
 from skerry.options import Net, Options, Publish, UserError, Writes
+from skerry.reach import REACH
 from skerry.users import Identity
 
 USER_ERROR = b"user"  # an answer that is a UserError: its text and status follow

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from skerry.abi import linux
 from skerry.first import read_file
-from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, Reach, pack_host
+from skerry.machine.network import HostDatagrams, HostListener, HostNetwork, pack_host
 from skerry.options import Net, Options, Publish, UserError
+from skerry.reach import REACH
 from skerry.unix.glue.network import DatagramDevice, ListenerDevice, NetworkDevice
 from skerry.unix.net.outside import Outside
 from skerry.unix.net.publish import PublishedDatagrams, PublishedPort
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from skerry.devices import Devices
     from skerry.unix.process import System, Thread
 
-REACH = {Net.NONE: Reach.NOTHING, Net.HOST: Reach.NETWORK, Net.HOST_AND_LOOPBACK: Reach.LOOPBACK}
 _RESOLVER = b"/etc/resolv.conf"
 _MOST = 1 << 16  # bytes of it that are read
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from skerry import relay
+from skerry import relayed
 from skerry.abi import traps, values
 from skerry.assembly import Assembly, exit_status
 from skerry.control.desk import Desk
@@ -58,9 +58,9 @@ def _run(link: KernelLink, machine: Machine) -> int:
         server = assembly.make_server([statistics], statistics.measuring(run_loop, link))
     assembly.start()
     system = assembly.system
-    link.on_signal = lambda number, _sender: relay.deliver(system, number)
+    link.on_signal = lambda number, _sender: relayed.deliver(system, number)
     if system.console is not None and continues:
-        relay.stop_with(system, lambda: link.ask(traps.TRAP_STOP))
+        relayed.stop_with(system, lambda: link.ask(traps.TRAP_STOP))
     desk = Desk(system, devices, options, server, lambda space: space.host_pid, lambda: None)
 
     def asked(number: int) -> None:
