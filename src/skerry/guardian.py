@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from skerry.machine.native_task import Template
 
 DESCRIPTION: Final = Path(__file__).parent / "servers" / "services.json"
-MODULES: Final = ("skerry.servers.reincarnation", "skerry.servers.driver", "skerry.servers.name")  # that the template must import
 METHODS: Final = {  # of devices: what the run was given, by what it is (``grants``)
     "files": (b"tree", b"node", b"layer", b"find", b"translator"),
     "console": (b"stream",),

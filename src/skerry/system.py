@@ -36,9 +36,12 @@ def run(options: Options, owner: Owner | None = None) -> int:
             _translators(options, say if owner is None else owner.say) as attached,
         ):
             if options.config is Config.MACH:
-                from skerry import userlevel
+                from skerry import warm
 
-                status = userlevel.run(machine, options, streams.open, owner, attached)
+                with warm.template(machine, options) as template:
+                    from skerry import userlevel
+
+                    status = userlevel.run(machine, options, streams.open, owner, attached, template)
             else:
                 from skerry import colocated
 

@@ -40,8 +40,13 @@ class _Nothing:
 NOTHING: Final = _Nothing()
 
 
-def run(machine: Machine, options: Options, streams: list[int], owner: Owner | None, attached: Translators | None) -> int:
-    """Unix in a task of its own, until it is done; its exit status as the command's. Raises UserError, MachineError."""
+def run(
+    machine: Machine, options: Options, streams: list[int], owner: Owner | None, attached: Translators | None, template: Template
+) -> int:
+    """Unix in a task of its own, until it is done; its exit status as the command's. ``template``: ``warm``'s.
+
+    Raises UserError, MachineError.
+    """
     owners, identity = users.who(options)
     options = users.with_variables(options, identity)
     devices = own_devices(machine, options, streams, owners, identity, owner)
@@ -62,31 +67,17 @@ def run(machine: Machine, options: Options, streams: list[int], owner: Owner | N
     boot = boot_data(devices, options, machine.processors, machine.vdso, relay.can_be_continued())
     tell = say if owner is None else owner.say
     serving = Serving(kernel, boot, tell, relay.stop_command, done)
-    modules = [
-        "skerry.unix_task",
-        *guardian.MODULES,
-        "ctypes",
-        "skerry.unix.fs.upperdir",
-        "skerry.control.calls",
-        "skerry.networks",
-        *(["skerry.unix.fs.translator"] if options.mounts else []),
-        *(["skerry.disks"] if options.disk_images else []),
-        *(["skerry.unix.strace", "skerry.unix.observe"] if options.strace else []),
-        *(["skerry.stats"] if options.stats else []),
-        *(["skerry.servers.default_pager"] if options.swap else []),
-    ]
-    with Template(machine, modules) as template:
-        if options.swap:
-            from skerry.paging import Paging
+    if options.swap:
+        from skerry.paging import Paging
 
-            serving.paging = Paging(kernel, template, options, tell)
-        servers = guardian.Guardian(kernel, template, grants.open, tell, lambda: done(OWN_FAILURE, GUARDIAN_DIED))
-        task = NativeTask(kernel, template, "skerry.unix_task:main", bootstrap=servers.bootstrap(), serving=serving)
-        task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))
-        deliver = partial(serving.post, traps.EVENT_SIGNAL, value=0)
-        passing_on = relay.SignalRelay(machine, devices.terminal is not None, deliver)
-        with passing_on, Door(machine, kernel, options, serving.request, owner):
-            kernel.run(NOTHING)
+        serving.paging = Paging(kernel, template, options, tell)
+    servers = guardian.Guardian(kernel, template, grants.open, tell, lambda: done(OWN_FAILURE, GUARDIAN_DIED))
+    task = NativeTask(kernel, template, "skerry.unix_task:main", bootstrap=servers.bootstrap(), serving=serving)
+    task.special_ports[mach.TASK_EXCEPTION_PORT] = serving.watch(task, lambda: done(OWN_FAILURE, b""))
+    deliver = partial(serving.post, traps.EVENT_SIGNAL, value=0)
+    passing_on = relay.SignalRelay(machine, devices.terminal is not None, deliver)
+    with passing_on, Door(machine, kernel, options, serving.request, owner):
+        kernel.run(NOTHING)
     grants.close()
     status, text = outcome[0]
     if text is not None:

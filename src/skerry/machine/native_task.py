@@ -202,8 +202,10 @@ class NativeSpace(AddressSpace):
 class Template:
     """The warm template process. A context manager: leaving it ends the template and every task that it has forked."""
 
-    def __init__(self, machine: Machine, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
+    def __init__(self, machine: Machine, modules: Sequence[str], optional: Sequence[str] = (), wait: bool = True) -> None:
         """Start it; ``modules`` are imported before anything is forked, and those ``optional`` that can be. Raises MachineError.
+
+        Without ``wait`` it is waited for by the first ``spawn``, which raises for it.
 
         Where a task is to serve programs (``Machine.apart``), all tasks live in the namespaces of the programs' processes.
         """
@@ -232,9 +234,15 @@ class Template:
             self._pid = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", program], {}, file_actions=actions)
         finally:
             theirs.close()
+        self._is_ready = False
+        if wait:
+            self._wait()
+
+    def _wait(self) -> None:
         if self._receive()[0] != b"ready":
             self.close()
             raise MachineError("the template of native tasks does not start: what it said stands above")
+        self._is_ready = True
 
     def spawn(
         self,
@@ -248,6 +256,8 @@ class Template:
 
         Raises OSError, ValueError (the image is over 1 MiB), MachineError (the template is gone).
         """
+        if not self._is_ready:
+            self._wait()
         place = self._machine.placement() if serves_unix else None
         image = json.dumps({"entry": entry, "source": source, "arguments": list(arguments), "place": place}).encode()
         process = NativeProcess(self._machine, callback, self._machine.apart)

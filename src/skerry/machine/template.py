@@ -36,7 +36,6 @@ def main(kernel_pid: int, modules: list[str], optional: list[str], processors: l
 
     ``apart``: in the namespaces of the process that PROCESS stands for.
     """
-    os.sched_setaffinity(0, processors)
     os.closerange(PROCESS + 1 if apart else PROCESS, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
     os.setsid()  # what is typed on the terminal, or sent to the command's group, is for the command alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the host reaps them
@@ -54,6 +53,7 @@ def main(kernel_pid: int, modules: list[str], optional: list[str], processors: l
         return
     gc.collect()
     gc.freeze()
+    os.sched_setaffinity(0, processors)  # only now: meanwhile the kernel starts on one of them
     kernel = socket.socket(fileno=SOCKET)
     kernel.send(b"ready")
     while True:
