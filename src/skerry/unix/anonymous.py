@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
+from skerry.unix.errors import LinuxError
 from skerry.unix.files import OpenFile
 from skerry.unix.inode import FileSystem, Inode
 
@@ -27,4 +28,8 @@ class AnonymousFile(OpenFile):
 
 def install(process: Process, file: AnonymousFile, flags: int) -> int:
     """A descriptor for it; ``flags`` may hold O_CLOEXEC. Raises EMFILE."""
-    return process.files.install(file, bool(flags & linux.O_CLOEXEC))
+    try:
+        return process.files.install(file, bool(flags & linux.O_CLOEXEC))
+    except LinuxError:
+        file.close()
+        raise

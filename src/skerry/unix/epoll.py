@@ -99,7 +99,8 @@ class Interest:
         self._closed.cancel()
         epoll = self.epoll
         epoll.ready.pop(self, None)
-        epoll.interests.pop((self.fd, self.file), None)
+        if epoll.interests.pop((self.fd, self.file), None) is not None:
+            epoll.quota.give_back(epoll.user)
         if isinstance(self.file, Epoll):
             self.file.watchers.remove(epoll)
 
@@ -109,12 +110,14 @@ class Epoll(AnonymousFile):
 
     def __init__(self, process: Process) -> None:
         super().__init__(process, b"[eventpoll]", 0)
+        self.user = process.credentials.uid
+        self.quota = process.system.epoll_watches
         self.interests: dict[tuple[int, OpenFile], Interest] = {}
         self.ready: dict[Interest, None] = {}
         self.watchers: list[Epoll] = []  # sets that this one is in
 
     def add(self, fd: int, file: OpenFile, words: int, data: int) -> None:
-        """Raises EEXIST, EINVAL (EPOLLEXCLUSIVE), ELOOP."""
+        """Raises EEXIST, EINVAL (EPOLLEXCLUSIVE), ELOOP, ENOSPC (more than a user may watch)."""
         if words & linux.EPOLLEXCLUSIVE and (words & ~_WITH_EXCLUSIVE or isinstance(file, Epoll)):
             raise LinuxError(linux.EINVAL)
         if isinstance(file, Epoll):
@@ -123,6 +126,7 @@ class Epoll(AnonymousFile):
                 raise LinuxError(linux.ELOOP)
         if (fd, file) in self.interests:
             raise LinuxError(linux.EEXIST)
+        self.quota.take(self.user)
         interest = self.interests[fd, file] = Interest(self, fd, file, bool(words & linux.EPOLLEXCLUSIVE))
         if isinstance(file, Epoll):
             file.watchers.append(self)

@@ -32,7 +32,6 @@ IN_ONESHOT: Final = 0x80000000
 EVENTS: Final = 0xFFF
 FLAGS: Final = IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_CREATE | IN_MASK_ADD | IN_ONESHOT
 MAX_QUEUED: Final = 16384
-MAX_WATCHES: Final = 65536
 _HEADER: Final = struct.Struct("<iIII")
 _SELF: Final = notify.IN_DELETE_SELF | notify.IN_MOVE_SELF
 
@@ -87,7 +86,10 @@ class Inotify(AnonymousFile):
     asynchronous = True
 
     def __init__(self, process: Process, flags: int) -> None:
+        """Raises EMFILE."""
         super().__init__(process, b"inotify", flags & linux.O_NONBLOCK)
+        self._user = process.credentials.uid
+        self.system.inotify_instances.take(self._user)
         self.flags = self.flags & ~linux.O_ACCMODE
         self._watches: dict[int, InodeWatch] = {}
         self._numbers: dict[Inode, int] = {}
@@ -105,8 +107,7 @@ class Inotify(AnonymousFile):
             watch = self._watches[number]
             watch.mask = watch.mask | kept if mask & IN_MASK_ADD else kept
             return number
-        if len(self._watches) >= MAX_WATCHES:
-            raise LinuxError(linux.ENOSPC)
+        self.system.inotify_watches.take(self._user)
         self._last += 1
         self._watches[self._last] = InodeWatch(self, self._last, inode, kept)
         self._numbers[inode] = self._last
@@ -124,6 +125,7 @@ class Inotify(AnonymousFile):
         """The watch is no more."""
         if self._watches.pop(watch.number, None) is not None:
             del self._numbers[self._inodes.pop(watch.number)]
+            self.system.inotify_watches.give_back(self._user)
             watch.cancel()
 
     def queue(self, event: Event) -> None:
@@ -163,5 +165,6 @@ class Inotify(AnonymousFile):
         return 0
 
     def close(self) -> None:
+        self.system.inotify_instances.give_back(self._user)
         for watch in list(self._watches.values()):
             self.drop(watch)

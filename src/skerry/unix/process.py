@@ -15,6 +15,7 @@ from skerry.unix.futex import Futexes
 from skerry.unix.limits import Limits
 from skerry.unix.mq import MessageQueues as PosixQueues
 from skerry.unix.net.network import Network
+from skerry.unix.quota import Quota
 from skerry.unix.sysv.msg import MessageQueues
 from skerry.unix.sysv.sem import SemaphoreSets, Undo
 from skerry.unix.sysv.shm import Segments
@@ -225,6 +226,9 @@ class System:
         self.hostname = b"skerry"
         self.domain = b"(none)"
         self.boot_time = platform.realtime()
+        self.inotify_instances = Quota(128, linux.EMFILE)
+        self.inotify_watches = Quota(65_536, linux.ENOSPC)
+        self.epoll_watches = Quota(1 << 20, linux.ENOSPC)
         self.limits = Limits()
         self.first: Process | None = None
         self.handlers: Handlers = {}  # of all system calls; the server's table, filled in when it is made
