@@ -59,20 +59,29 @@ def sandboxes() -> Iterator[list[Sandbox]]:
         sandbox.close()
 
 
-def gone(descriptors: list[int]) -> bool:
-    """Whether all these pidfds' processes end within ten seconds."""
+def gone(descriptors: list[int], patience: int = 10_000) -> bool:
+    """Whether all these pidfds' processes end within ``patience`` milliseconds."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
     left = set(descriptors)
     while left:
-        ready = poll.poll(10_000)
+        ready = poll.poll(patience)
         if not ready:
             return False
         for descriptor, _ in ready:
             poll.unregister(descriptor)
             left.discard(descriptor)
     return True
+
+
+def test_what_lives_is_not_gone() -> None:
+    with subprocess.Popen(["sleep", "300"]) as process:
+        descriptor = os.pidfd_open(process.pid)
+        assert not gone([descriptor], 100)
+        process.kill()
+        assert gone([descriptor])
+        os.close(descriptor)
 
 
 def test_killed_guest_is_a_killed_process(sandboxes: list[Sandbox]) -> None:

@@ -83,6 +83,7 @@ def test_stub_cannot_be_mapped_over_nor_written(build: Build) -> None:
     result = survived(build("maps"))
     assert result.lines["changed"] == "0"
     assert int(result.lines["refused"].split()[0]) > 100
+    assert result.lines["write-own 0"] == "exit 0"
     for place in ("text", "command"):
         assert result.lines[f"write-{place} 0"] == "signal 11"
 
@@ -117,6 +118,20 @@ def test_calls_that_reach_outside_reach_nothing(build: Build, bystander: int, tm
     lines = {name: int(code) for name, code in result.lines.items() if name not in ("alive", "status")}
     assert lines.pop("own-write") == 0  # it was in the sandbox's copy
     assert [name for name, code in lines.items() if code >= 0] == []
+
+
+def test_calls_that_reach_outside_succeed_natively(build: Build, tmp_path: Path) -> None:
+    """Those that do no harm, on a process of one's own: the program says what it reached."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    with subprocess.Popen(["sleep", "300"]) as process:
+        words = [build("outside"), str(process.pid), victim, "harmless"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+        assert process.wait(10) < 0  # killed
+    lines = {name: int(code) for name, code in (line.rsplit(": ", 1) for line in done.stdout.splitlines())}
+    reached = {"tgkill", "pidfd_open", "prlimit64", "setpriority", "own-write", "signalled"}
+    assert {name for name in reached if lines.get(name) != 0} == set()
+    assert victim.read_text() == "spoilt"
 
 
 def stub_symbol(name: str) -> int:

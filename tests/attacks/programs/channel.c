@@ -107,7 +107,7 @@ static void forged_offset(long value) { /* of every descriptor, before each call
 }
 
 static void other_bells(long value) { /* rings for contexts that have not trapped, of other processes */
-  for (long i = 0; i < 3000000; i++)
+  for (long i = 0; i < 300000000; i++)
     BELLS->ready[i % (SYSTEM_CONTEXTS / 64)] = value;
 }
 

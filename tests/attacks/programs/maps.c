@@ -22,6 +22,12 @@ static void write_to(long place) {
   at[0] = at[0];
 }
 
+static void write_own(long unused) { /* what is not guarded */
+  (void)unused;
+  volatile char *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  at[0] = at[0];
+}
+
 static void write_text(long zero) { write_to(zero); }
 static void write_command(long zero) { write_to(zero + 1); }
 
@@ -70,6 +76,7 @@ int main(void) {
   raw(SYS_set_robust_list, 0, 24, 0);
   printf("refused: %d granted %d\n", refused, granted);
   printf("changed: %d\n", changed);
+  in_child("write-own", write_own, 0);
   in_child("write-text", write_text, 0);
   in_child("write-command", write_command, 0);
   return 0;

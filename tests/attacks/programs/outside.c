@@ -1,6 +1,7 @@
-/* outside PID FILE: reaches for the host by calls that a guest has no business with: another process, its memory, devices, namespaces.
+/* outside PID FILE [harmless]: reaches for the host by calls that a guest has no business with: another process, its memory, devices, namespaces.
  *
  * Row 15 of the attack table. PID is a host process, FILE a host file outside. Prints "name: result"; nothing may succeed that the host sees.
+ * With "harmless" it leaves out what would harm a host on which it succeeds.
  */
 #include "attack.h"
 #include <sys/prctl.h>
@@ -18,13 +19,6 @@ int main(int count, char **arguments) {
   struct iovec local = {buffer, sizeof buffer}, remote = {(void *)0x400000, sizeof buffer};
   struct rlimit limit = {1, 1};
   unsigned long processors[16] = {1};
-  long process_calls[] = {SYS_kill, SYS_tkill};
-  for (unsigned i = 0; i < 2; i++)
-    for (int signo = 1; signo < 65; signo++)
-      if (raw(process_calls[i], pid, signo, 0) == 0)
-        say("signalled", 0);
-  say("tgkill", raw(SYS_tgkill, pid, pid, SIGKILL));
-  say("rt_sigqueueinfo", raw(SYS_rt_sigqueueinfo, pid, SIGKILL, buffer));
   say("pidfd_open", raw(SYS_pidfd_open, pid, 0, 0));
   say("ptrace-attach", raw6(SYS_ptrace, PTRACE_ATTACH, pid, 0, 0, 0, 0));
   say("ptrace-seize", raw6(SYS_ptrace, PTRACE_SEIZE, pid, 0, 0, 0, 0));
@@ -35,6 +29,22 @@ int main(int count, char **arguments) {
   raw(SYS_sched_setaffinity, pid, sizeof processors, processors); /* taken and not obeyed */
   say("kcmp", raw6(SYS_kcmp, getpid(), pid, 0, 0, 0, 0));
   say("move_pages", raw6(SYS_move_pages, pid, 0, 0, 0, 0, 0));
+  static const char *const places[] = {"mem", "maps", "environ", "fd", "root", "cwd", "ns/mnt", "exe", "task"};
+  for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+    snprintf(path, sizeof path, "/proc/%ld/%s", pid, places[i]);
+    say(path + 6, raw(SYS_open, path, O_RDONLY, 0));
+  }
+  say("tgkill", raw(SYS_tgkill, pid, pid, 0));
+  say("rt_sigqueueinfo", raw(SYS_rt_sigqueueinfo, pid, SIGUSR1, buffer));
+  long process_calls[] = {SYS_kill, SYS_tkill};
+  for (unsigned i = 0; i < 2; i++)
+    for (int signo = 1; signo < 65; signo++)
+      if (raw(process_calls[i], pid, signo, 0) == 0)
+        say("signalled", 0);
+  int victim = open(file, O_RDWR | O_CREAT, 0600); /* inside, a copy of it */
+  say("own-write", victim < 0 ? victim : write(victim, "spoilt", 6));
+  if (count > 3)
+    return 0;
   say("setns", raw(SYS_setns, 0, 0, 0));
   say("unshare", raw(SYS_unshare, 0x10000000, 0, 0));
   say("mount", raw6(SYS_mount, (long)"/", (long)"/mnt", 0, 4096, 0, 0));
@@ -60,19 +70,12 @@ int main(int count, char **arguments) {
   say("quotactl", raw6(SYS_quotactl, 0, 0, 0, 0, 0, 0));
   say("acct", raw(SYS_acct, file, 0, 0));
   say("settimeofday", raw(SYS_settimeofday, buffer, 0, 0));
-  static const char *const places[] = {"mem", "maps", "environ", "fd", "root", "cwd", "ns/mnt", "exe", "task"};
-  for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
-    snprintf(path, sizeof path, "/proc/%ld/%s", pid, places[i]);
-    say(path + 6, raw(SYS_open, path, O_RDONLY, 0));
-  }
   static const char *const devices[] = {"/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda", "/dev/kvm", "/proc/kcore", "/proc/sysrq-trigger",
                                         "/sys/kernel", "/sys/fs/cgroup"};
   for (unsigned i = 0; i < sizeof devices / sizeof *devices; i++)
     say(devices[i], raw(SYS_open, devices[i], O_RDWR, 0));
   mknod("/tmp/disk", S_IFBLK | 0600, 0x0800);
   say("block-node", raw(SYS_open, "/tmp/disk", O_RDWR, 0));
-  int own = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600); /* a copy of it, inside */
-  say("own-write", own < 0 ? own : write(own, "spoilt", 6));
   rename(file, "/tmp/moved");
   return 0;
 }
