@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.native.fuzz import ONE_TASK, Attack, left
+from tests.native.fuzz import ONE_TASK, SLACK, Attack, left
 from tests.native.natives import Natives
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
-
-
-SLACK = 4  # descriptors of what is under way when it is counted
 
 
 def test_garbage_to_every_object_leaves_nothing(natives: Natives) -> None:
