@@ -10,6 +10,8 @@ A restartable server is killed (SIGKILL) at random moments in one run, again as 
 Unix server and the reincarnation server end the run: with status 125, a line that says so, and no process left. What was said to be synced
 must be in the host's files at the end.
 
+The name server is that of a system begun from Python: a task has checked in a name there, and a client outside looks it up for each call.
+
 A part that does not go on for PATIENCE, or for 20 times what its first round took before anything was killed, hangs: what the processes of
 the run do then is printed.
 """
@@ -17,6 +19,7 @@ the run do then is printed.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -34,10 +37,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+import skerry
 from skerry.control.door import directory
 from skerry.control.lines import encode
+from skerry.lib.stubs import Natural, routine
 
 PATIENCE: Final = 60.0  # seconds; a wait that takes longer is a hang, unless the machine was that slow before
 FIRST_ROUNDS: Final = 20  # times what a part's first round took; the same
@@ -59,6 +64,25 @@ class Tree(Generated):
 
     def files(self) -> Files:
         return {f"file{n}": str(n) * 5000 for n in range(20)}
+"""
+DOUBLER: Final = """
+from typing import Protocol
+from skerry.lib.service import Service
+from skerry.lib.stubs import Dispatcher, Natural, routine
+from skerry.servers.name import publish
+
+class Doubler(Protocol):
+    @routine(7000)
+    async def double(self, number: Natural) -> Natural: ...
+
+class Twice:
+    async def double(self, number):
+        return 2 * number
+
+def main(channel):
+    service = Service(channel)
+    publish(service, "doubler", Dispatcher(Doubler, Twice()).answer)
+    service.run()
 """
 LOAD: Final = r"""
 import hashlib, os, socket, subprocess, sys, time
@@ -419,6 +443,68 @@ def kill_fatal(server: str, kills: int, port: int, chance: random.Random) -> Res
     return result
 
 
+class Doubler(Protocol):
+    """The task that the client calls."""
+
+    @routine(7000)
+    async def double(self, number: Natural) -> Natural:
+        """Twice the number."""
+
+
+async def _kill_name(kills: int, chance: random.Random, result: Result) -> None:
+    async with skerry.System(config="mach") as system:
+        await system.begin_task(DOUBLER)
+        client = system.client(Doubler, "doubler")
+
+        async def name_server() -> int:
+            while True:
+                for task in await system.tasks():
+                    if task["name"] == "name":
+                        return int(task["host_pid"])
+
+        async def call() -> None:
+            while True:
+                result.rounds += 1
+                number = chance.randrange(1 << 32)
+                began = time.monotonic()
+                try:
+                    if await client.double(number) != 2 * number:
+                        result.wrong.append(f"double({number})")
+                except (skerry.Error, skerry.CallError) as error:
+                    result.errors.append(f"call {result.rounds} {error}")
+                result.stood = max(result.stood, time.monotonic() - began)
+
+        calling = asyncio.create_task(call())
+        for _ in range(kills):
+            await asyncio.sleep(chance.uniform(0, LONGEST_PAUSE))
+            pid = await name_server()
+            began = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            result.kills += 1
+            while await asyncio.wait_for(name_server(), PATIENCE) == pid:
+                pass
+            result.back.append(time.monotonic() - began)
+            if calling.done():
+                calling.result()
+        rounds = result.rounds
+        until_next = time.monotonic() + PATIENCE
+        while result.rounds < rounds + 2:
+            if time.monotonic() > until_next:
+                raise Failure("the client stands still")
+            await asyncio.sleep(0.01)
+        calling.cancel()
+
+
+def kill_name(server: str, kills: int, _port: int, chance: random.Random) -> Result:
+    """Kill the name server of one system again and again, under a client of a task that it knows the name of."""
+    result = Result(server)
+    try:
+        asyncio.run(_kill_name(kills, chance, result))
+    except (Failure, OSError, TimeoutError, skerry.Error) as failure:
+        result.failures.append(f"{type(failure).__name__}: {failure}")
+    return result
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
     try:
@@ -433,7 +519,7 @@ def campaign(servers: list[str], kills: int, seed: int) -> list[Result]:
     chance = random.Random(seed)
     results = []
     for server in servers:
-        kill = kill_fatal if server in FATAL else kill_restartable
+        kill = kill_fatal if server in FATAL else kill_name if server == "name" else kill_restartable
         results.append(kill(server, kills, port, chance))
         print(row(results[-1]), flush=True)
         for text in (*results[-1].failures, *results[-1].wrong[:5], *results[-1].errors[:5]):
@@ -470,7 +556,7 @@ def main() -> int:
     """The command; 1 if a server's death did harm."""
     parser = argparse.ArgumentParser(description="Kill servers under a load.")
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--servers", default=",".join((*RESTARTABLE, *FATAL)))
+    parser.add_argument("--servers", default=",".join((*RESTARTABLE, "name", *FATAL)))
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     given = parser.parse_args()
     print(f"seed {given.seed}, {given.kills} kills of each; times: median / worst\n{line(*WIDTHS)}")
