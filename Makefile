@@ -37,8 +37,8 @@ test: install
 	@SKERRY_CONFIG=mach $(BIN)/python -m pytest -n auto tests/conformance tests/attacks tests/cli
 
 check: install
-	@$(BIN)/ruff format --check src tests setup.py
-	@$(BIN)/ruff check src tests setup.py
+	@$(BIN)/ruff format --check src tests bench setup.py
+	@$(BIN)/ruff check src tests bench setup.py
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q -m 'not slow'
 

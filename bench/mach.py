@@ -1,7 +1,7 @@
 """What Mach's own mechanisms cost, in one run: ``python -m bench.mach [--repeats N] [--json DIR]``.
 
-Messages, rights and memory between native tasks beside pipes, sockets, multiprocessing.Pipe and pyzmq (``bench.messages``); page faults to a
-user's pager beside the host's and userfaultfd (``bench.paging``); a system call, gcc and the start of a system with Unix in the kernel's
+Messages, rights and memory between native tasks beside pipes, sockets, multiprocessing.Pipe and pyzmq (``bench.messages``); page faults to
+a user's pager beside the host's and userfaultfd (``bench.paging``); a system call, gcc and the start of a system with Unix in the kernel's
 process and in a task of its own, beside native Linux (``bench``).
 """
 
