@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,7 +108,7 @@ print("done")
 
 def test_offsets_mappings_and_errors_are_those_of_a_read_only_file_system(skerry: Run, tmp_path: Path) -> None:
     serve(tmp_path)
-    result = skerry("run", "--mount", "/d=server.py:Library", "--", "python3", "-c", PYTHON)
+    result = skerry("run", "--mount", "/d=server.py:Library", "--", os.path.realpath(sys.executable), "-c", PYTHON)
     assert (result.stdout, result.stderr, result.returncode) == ("done\n", "", 0)
 
 

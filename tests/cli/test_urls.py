@@ -23,6 +23,7 @@ from running import Run
 
 pytestmark = [pytest.mark.machine, pytest.mark.slow]
 
+PYTHON = os.path.realpath(sys.executable)  # not one of a version manager, which is a script
 LARGE = bytes(range(256)) * 2000
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 LOOK = "cd /z; find . | sort | tr '\\n' ' '; cat motd; ./script; cat 'sub/a b%c'; cksum < large; tail -c 2 large | od -An -tx1"
@@ -257,7 +258,7 @@ def test_memory_lives_as_long_as_the_run(skerry: Run) -> None:
 
 def test_what_cannot_be_put_away_is_told(skerry: Run, tree: Path) -> None:
     """The directory is gone when the file is closed; fsync says so to the program, too."""
-    script = """exec 3> /z/sub/f; echo x >&3; echo ready; read line; python3 -c 'import os; os.fsync(3)' 2>&1 | tail -n 1"""
+    script = f"""exec 3> /z/sub/f; echo x >&3; echo ready; read line; {PYTHON} -c 'import os; os.fsync(3)' 2>&1 | tail -n 1"""
     command = [sys.executable, "-m", "skerry", "run", "--mount", "/z=file://tree:rw", "--", "bash", "-c", script]
     with subprocess.Popen(
         command, cwd=tree.parent, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
