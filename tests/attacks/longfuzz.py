@@ -14,6 +14,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -112,13 +113,12 @@ def fuzz(program: Path, config: str, seed: int, calls: int, deadline: float) -> 
         "-c",
         words,
     ]
-    with (
-        tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(
-            command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1
-        ) as process,
-    ):
+    errors: list[bytes] = []
+    with subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
+        reader = threading.Thread(target=errors.extend, args=(process.stderr,))  # a pipe: in a file programs could seek
+        reader.start()
         last: list[str] = []
         while True:
             left = min(PATIENCE, deadline - time.monotonic())
@@ -127,7 +127,7 @@ def fuzz(program: Path, config: str, seed: int, calls: int, deadline: float) -> 
                     run.wrong.append(f"HUNG: no progress in {PATIENCE} s")
                 process.kill()
                 break
-            line = process.stdout.readline()
+            line = process.stdout.readline().decode(errors="replace")
             if not line:
                 break
             last.append(line.strip())
@@ -140,8 +140,8 @@ def fuzz(program: Path, config: str, seed: int, calls: int, deadline: float) -> 
         finished = last[-2:] == ["status: 0", "alive: 1 2 3"]
         if not finished and time.monotonic() < deadline and not run.wrong:
             run.wrong.append(f"FAILED: {last[-2:]}, status {process.wait()}")
-        errors.seek(0)
-        text = errors.read()
+        reader.join()
+        text = b"".join(errors).decode(errors="replace")
         if "Traceback" in text:
             run.wrong.append("TRACEBACK:\n" + text[text.index("Traceback") :][:4000])
     after = host_state()
