@@ -17,6 +17,7 @@ from skerry.users import Identity
 
 if TYPE_CHECKING:
     from skerry.control.programs import Owner
+    from skerry.machine.clock import HostClock
     from skerry.machine.hostdisk import HostDisk
     from skerry.machine.network import HostNetwork, Reach
     from skerry.machine.translator import TranslatorDevice
@@ -59,6 +60,9 @@ class Devices(Protocol):
 
     def network(self, reach: Reach, servers: frozenset[bytes]) -> HostNetwork:
         """The host's network; ``servers``: hosts on its loopback that may be asked for names."""
+
+    def clock(self) -> HostClock:
+        """The real-time clock."""
 
     def disk(self, number: int) -> HostDisk:
         """Disk image ``number`` of the options."""
@@ -117,6 +121,11 @@ class OwnDevices:
 
     def stream(self, descriptor: int) -> Stream:
         return Stream(self._machine, descriptor)
+
+    def clock(self) -> HostClock:
+        from skerry.machine.clock import HostClock
+
+        return HostClock(self._machine)
 
     def disk(self, number: int) -> HostDisk:
         return self.disks[number]

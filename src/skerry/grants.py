@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skerry.devices import OpenLayer, OwnDevices
+from skerry.machine.clock import HostClock
 from skerry.machine.hostdisk import HostDisk
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
@@ -41,6 +42,7 @@ class Grants:
             b"find": self._find,
             b"network": self._network,
             b"disk": self._devices.disk,
+            b"clock": self._devices.clock,
             b"translator": self._devices.translator,
         }
         return opens[kind](*arguments)
@@ -150,6 +152,10 @@ class GrantedDevices:
     def stream(self, descriptor: int) -> Stream:
         stream: Stream = self._open(b"stream", descriptor)
         return stream
+
+    def clock(self) -> HostClock:
+        clock: HostClock = self._open(b"clock")
+        return clock
 
     def disk(self, number: int) -> HostDisk:
         disk: HostDisk = self._open(b"disk", number)

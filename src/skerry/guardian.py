@@ -24,6 +24,7 @@ METHODS: Final = {  # of devices: what the run was given, by what it is (``grant
     "console": (b"stream",),
     "network": (b"network",),
     "disk": (b"disk",),
+    "clock": (b"clock",),
 }
 PORT: Final = 0x1001  # names of rights that the server starts with
 FACTORY: Final = 0x1002

@@ -10,14 +10,14 @@ from skerry.options import Bind, Mount, Options, UserError, Writes
 from skerry.unix.answers import NotYet
 from skerry.unix.errors import LinuxError
 from skerry.unix.fs.cow import CowFileSystem
-from skerry.unix.fs.dev import make_dev
+from skerry.unix.fs.dev import add_clock, make_dev
 from skerry.unix.fs.hostdir import HostDirectoryFileSystem
 from skerry.unix.fs.proc import Proc
 from skerry.unix.fs.sys import make_sys
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
 from skerry.unix.fs.upper import UpperFileSystem
 from skerry.unix.fs.upperdir import count_all
-from skerry.unix.glue.devices import LayerDevice, NodeDevice, TranslatedTree, TreeDevice
+from skerry.unix.glue.devices import ClockDevice, LayerDevice, NodeDevice, TranslatedTree, TreeDevice
 from skerry.unix.storage import Storage
 from skerry.unix.vfs import Namespace, mount
 
@@ -70,12 +70,21 @@ class Root:
             self.layer.close()
 
 
+def _open_clock(devices: Devices) -> ClockDevice:
+    try:
+        return ClockDevice(devices.clock())
+    except OSError as error:
+        raise LinuxError(error.errno or linux.EIO) from error
+
+
 def mount_all(system: System, devices: Devices, names: Namespace, binds: list[Bind], devpts: DevPts) -> None:
     """Mount what belongs to every system, then ``binds``. Raises UserError."""
     platform = system.platform
     now = platform.realtime()
     disks = system.disks.values()
-    mount(names.make_directory(b"/dev", 0o755, now), make_dev(platform, DEVICE + 1, devpts, disks))
+    dev = make_dev(platform, DEVICE + 1, devpts, disks)
+    add_clock(dev, system, lambda: _open_clock(devices))
+    mount(names.make_directory(b"/dev", 0o755, now), dev)
     mount(names.make_directory(b"/dev/pts", 0o755, now), devpts.root)
     mount(names.make_directory(b"/dev/mqueue", 0o755, now), system.message_files.root)
     mount(names.make_directory(b"/proc", 0o755, now), Proc(system, DEVICE + 2).root())

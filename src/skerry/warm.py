@@ -15,6 +15,7 @@ ALWAYS: Final = (
     "skerry.servers.name",
     "ctypes",
     "skerry.unix.fs.upperdir",
+    "skerry.unix.rtc",
     "skerry.control.calls",
     "skerry.networks",
 )

@@ -15,6 +15,7 @@ from types import FunctionType, UnionType
 from typing import Any, Final, Self, Union, get_args, get_origin, get_type_hints
 
 from skerry.machine import _host, host
+from skerry.machine.clock import HostClock
 from skerry.machine.hostdisk import HostDisk
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
@@ -26,6 +27,7 @@ from skerry.machine.translator import TranslatorDevice
 
 ATTRIBUTES: Final[dict[type, tuple[str, ...]]] = {  # by class: what never changes, and goes along with the name
     HostTree: (),
+    HostClock: (),
     HostDisk: ("size", "writable"),
     HostNode: ("writable",),
     LayerNode: ("writable",),

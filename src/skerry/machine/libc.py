@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 _RENAMEAT2 = 316  # asm/unistd_64.h
 _FALLOCATE = 285
 _SYNCFS = 306
+_TIMERFD_CREATE = 283
+_TIMERFD_SETTIME = 286
+_CLOCK_REALTIME = 0
+_NONBLOCK_CLOEXEC = 0x80800
+_ABSOLUTE = 1
 
 
 @cache
@@ -21,13 +27,15 @@ def _library() -> CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _call(number: int, *arguments: int | bytes) -> None:
+def _call(number: int, *arguments: int | bytes) -> int:
     import ctypes
 
     words = [argument if isinstance(argument, bytes) else ctypes.c_long(argument) for argument in arguments]
-    if _library().syscall(ctypes.c_long(number), *words) < 0:
+    result: int = _library().syscall(ctypes.c_long(number), *words)
+    if result < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+    return result
 
 
 def rename(source: int, name: bytes, target: int, new_name: bytes, flags: int) -> None:
@@ -43,3 +51,13 @@ def allocate(descriptor: int, mode: int, offset: int, length: int) -> None:
 def sync_file_system(descriptor: int) -> None:
     """syncfs(2): have all of the file system that it is on reach the disk."""
     _call(_SYNCFS, descriptor)
+
+
+def make_timer() -> int:
+    """timerfd_create(2): a descriptor of a timer on CLOCK_REALTIME, which does not block."""
+    return _call(_TIMERFD_CREATE, _CLOCK_REALTIME, _NONBLOCK_CLOEXEC)
+
+
+def set_timer(descriptor: int, due: int) -> None:
+    """timerfd_settime(2): let it expire once, at ``due`` (ns since 1970)."""
+    _call(_TIMERFD_SETTIME, descriptor, _ABSOLUTE, struct.pack("<4q", 0, 0, *divmod(due, 1_000_000_000)), 0)

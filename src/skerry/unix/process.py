@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from skerry.unix.memory import Memory
     from skerry.unix.observe import Observer
     from skerry.unix.ptrace import Tracee
+    from skerry.unix.rtc import RealTimeClock
     from skerry.unix.seccomp import Rules
     from skerry.unix.sessions import Terminal
     from skerry.unix.signals import Actions, SignalInfo
@@ -222,6 +223,7 @@ class System:
         self.last_device = 0  # of a file system that a program mounted
         self.mounted: list[FileSystem] = []  # by programs
         self.disks: dict[int, BlockDevice] = {}  # by number
+        self.clock: RealTimeClock | None = None  # since somebody has opened it
         self.last_cookie = 0  # of a move that inotify reported
         self.hostname = b"skerry"
         self.domain = b"(none)"

@@ -176,6 +176,14 @@ class UserThread(Protocol):
         """End this thread alone."""
 
 
+class Clock(Protocol):
+    """The host's real-time clock. Times are nanoseconds since 1970. Raises LinuxError."""
+
+    def time(self) -> int: ...
+    def alarm(self, due: int, ring: Callable[[], None]) -> None:
+        """Call ``ring`` once, when it is ``due``."""
+
+
 class Paging(Protocol):
     """Memory of programs that need not all be in memory (``UserSpace.take_over``)."""
 

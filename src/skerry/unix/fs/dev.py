@@ -15,8 +15,11 @@ from skerry.unix.inode import FileSystem, Inode
 
 if TYPE_CHECKING:
     from skerry.unix.disk import BlockDevice
-    from skerry.unix.process import Thread
-    from skerry.unix.substrate import Platform
+    from skerry.unix.process import System, Thread
+    from skerry.unix.substrate import Clock, Platform
+
+
+RTC_MAJOR: Final = 250
 
 
 class NullFile(OpenFile):
@@ -104,6 +107,24 @@ def _open_memory(platform: Platform, number: int, inode: Inode, flags: int) -> O
     if name == b"full":
         return FullFile(inode, flags, path)
     return RandomFile(inode, flags, platform)
+
+
+def _open_clock(open_clock: Callable[[], Clock], system: System, inode: Inode, flags: int) -> OpenFile:
+    if system.clock is None:
+        from skerry.unix.rtc import RealTimeClock  # few runs need it
+
+        system.clock = RealTimeClock(open_clock)
+    return system.clock.open(inode, flags)
+
+
+def add_clock(root: Directory, system: System, open_clock: Callable[[], Clock]) -> None:
+    """/dev/rtc0, and /dev/rtc for it. ``open_clock`` opens the host's clock when somebody needs it first; it raises LinuxError."""
+    now = system.platform.realtime()
+    opener = partial(_open_clock, open_clock, system)
+    device = Device(root.fs, root.fs.next_ino(), device_number(RTC_MAJOR, 0), now, opener)
+    device.mode = linux.S_IFCHR | 0o600
+    root.children[b"rtc0"] = device
+    root.symlink(b"rtc", b"rtc0", 0, 0, now)
 
 
 def open_device(inode: Inode, thread: Thread, flags: int) -> OpenFile:

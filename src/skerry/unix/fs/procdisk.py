@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def devices(system: System) -> bytes:
     """/proc/devices."""
     blocks = b"%3d %s\n" % (MAJOR, NAME) if system.disks else b""
-    return b"Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n\nBlock devices:\n" + blocks
+    return b"Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n250 rtc\n\nBlock devices:\n" + blocks
 
 
 def partitions(system: System) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from skerry.abi import linux, values
+from skerry.machine.clock import HostClock
 from skerry.machine.hostdisk import HostDisk
 from skerry.machine.hostnode import Attributes, HostNode
 from skerry.machine.hosttree import HostTree
@@ -242,6 +243,14 @@ class TranslatedTree:
             return None
         except OSError as error:
             return error.errno or linux.EIO, None
+
+
+class ClockDevice:
+    """The clock (:class:`skerry.unix.substrate.Clock`)."""
+
+    def __init__(self, clock: HostClock) -> None:
+        self.time = translated(clock.time)
+        self.alarm = translated(clock.alarm)
 
 
 class DiskDevice:

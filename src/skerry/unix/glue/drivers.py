@@ -17,13 +17,20 @@ from skerry.lib.stubs import CallError, client, finish
 from skerry.machine import host
 from skerry.machine.remote import RemoteDevice, RemoteFile
 
-REPEATABLE: Final = frozenset((b"stat", b"list", b"readlink", b"attributes", b"statfs", b"readable", b"writable"))  # they change nothing
+REPEATABLE: Final = frozenset(
+    (b"time", b"stat", b"list", b"readlink", b"attributes", b"statfs", b"readable", b"writable")
+)  # they change nothing
 OPENING: Final = frozenset((b"open", b"make_file", b"make_unnamed"))  # their results have contents of files
 ENDING: Final = frozenset((b"close", b"reset"))  # after which an object calls nobody
 ATTEMPTS: Final = 8  # for one call; a driver that dies of it dies of it again
 LOW: Final = 0xFFFFFFFF  # the half of an interrupt's number that is the client's own
 FORGOTTEN: Final = 32  # objects that are given up in one call
-SERVICES: Final = {b"stream": "console", b"network": "network", b"disk": "disk"}  # that serve what a run is given; else files
+SERVICES: Final = {
+    b"stream": "console",
+    b"network": "network",
+    b"clock": "clock",
+    b"disk": "disk",
+}  # that serve what a run is given; else files
 
 Waiting = tuple[int, bytes, Callable[[], None]]  # an object of a device, one of its methods, and the callback that it was given
 
