@@ -287,3 +287,20 @@ def test_mistake_in_the_option_is_one_line(case: str, skerry: Run, tmp_path: Pat
 def test_example_of_generated_files(skerry: Run) -> None:
     result = inside(skerry, "cat /s/12; tail -n 1 /s/tables/all.csv; ls /s | wc -l", "--mount", f"/s={EXAMPLES}/squares.py:Squares")
     assert (result.stdout, result.stderr) == ("144\n100,10000\n102\n", "")
+
+
+def test_a_large_read_asks_for_much_at_once(skerry: Run, tmp_path: Path) -> None:
+    """Seen to hang where Unix is a task: its driver had no time for calls while interrupts were not taken."""
+    (tmp_path / "large.py").write_text(
+        "from skerry.lib.translator import Generated\n"
+        "class Large(Generated):\n"
+        "    def files(self):\n"
+        "        return {'large': bytes(range(256)) * 8000}\n"
+    )
+    script = """
+import os
+f, contents = os.open("/l/large", 0), bytes(range(256)) * 8000
+print(os.read(f, 2_000_000) == contents[:2_000_000], os.read(f, 2_000_000) == contents[2_000_000:])
+"""
+    result = skerry("run", "--mount", "/l=large.py:Large", "--", os.path.realpath(sys.executable), "-c", script)
+    assert (result.stdout, result.stderr) == ("True True\n", "")

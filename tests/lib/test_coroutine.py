@@ -166,3 +166,23 @@ def test_watch_hears_every_wake_until_it_is_cancelled() -> None:
     queue.wake()
     assert heard == [0, 1]
     assert not queue
+
+
+def test_timers_that_are_due_again_and_again_let_the_loop_go() -> None:
+    """Seen to fail: a driver whose client took no messages tried again for each, and never received another."""
+    clock, rounds = Clock(), []
+    loop = Loop(clock)
+
+    async def busy() -> None:
+        while len(rounds) < 50:
+            rounds.append(clock.now)
+            clock.now += 10  # longer than the sleep
+            await sleep_until(clock.now - 5)
+
+    loop.start(busy(), outcome([]))
+    loop.run_ready()
+    assert len(rounds) == 2
+    assert loop.next_deadline() <= clock.now
+    for _ in range(60):
+        loop.run_ready()
+    assert len(rounds) == 50

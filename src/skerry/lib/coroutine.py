@@ -244,12 +244,13 @@ class Loop:
             self._cancelled = 0
 
     def run_ready(self) -> None:
-        """Run what is due and what is ready, until nothing is."""
-        while True:
-            if self._timers:
-                self._run_timers()
-            if not self._ready:
-                return
+        """Run what is due now, and what is ready until nothing is.
+
+        What becomes due meanwhile waits for the next time: who calls this hears of the world in between, however busy the timers are.
+        """
+        if self._timers:
+            self._run_timers()
+        while self._ready:
             for _ in range(len(self._ready)):
                 activity, value = self._ready.popleft()
                 self._step(activity, value)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FUSE_MAGIC: Final = 0x65735546
 CHUNK: Final = PIECE & -4096  # bytes of contents that are asked for and kept as one
-AT_ONCE: Final = 8  # chunks under way for one call: beyond about ten, Unix as a task and its driver make no headway
+AT_ONCE: Final = 16  # chunks under way for one call
 WRITTEN_AT_ONCE: Final = 16 * CHUNK  # bytes by one system call, which is short where a program wants more
 READ_AHEAD: Final = 8  # chunks that are asked for with those of a read, where the file is read in order
 CACHED: Final = 128 << 20  # bytes
