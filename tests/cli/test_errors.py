@@ -114,7 +114,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], int, str]] = {
     "env has no name": (lambda d: ["--env", "=x", "true"], 125, "--env =x: no name"),
     "env is not set": (lambda d: ["--env", "SKERRY_NO_SUCH", "true"], 125, "--env SKERRY_NO_SUCH: not set on the host"),
     "config is unknown": (lambda d: ["--config", "vms", "true"], 125, "'vms' is not"),
-    "option is unknown": (lambda d: ["--timout", "1", "true"], 125, "Did you mean '--timeout'"),
+    "option is unknown": (lambda d: ["--sats", "true"], 125, "Did you mean one of: '--stats'"),
     "there is no program": (lambda d: [], 125, "missing argument 'CMD"),
 }
 
