@@ -125,7 +125,6 @@ class Assembly:
         """The first process has ended: what was sent leaves, what is to be kept is kept. Raises UserError."""
         self.system.network.close(self._platform.monotonic() + LINGER)
         self._root.close()
-        self._root.close()
 
 
 def exit_status(status: int) -> int:
