@@ -11,8 +11,10 @@ from tests.native.pagers import OBJECT, PAGE, Paging
 from skerry.abi import mach
 from skerry.mach import right
 from skerry.mach.disk import Disk
+from skerry.mach.internal_object import InternalObject
 from skerry.mach.memory_host import vm_set_default_memory_manager
 from skerry.mach.native import NativeTask
+from skerry.mach.pageout import LOOK
 from skerry.mach.port import Port
 from skerry.machine import MemoryObject
 
@@ -97,6 +99,42 @@ step()
     task.terminate()
     natives.run_until(lambda: pager.waits and len(pager.space.entries) < 12)
     assert natives.kernel.resident.count == 0
+
+
+def test_where_the_device_has_no_room_for_all_what_fits_goes_and_few_are_looked_at(
+    natives: Natives, default_pager: Callable[[int], Pager], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, port, store = default_pager(100)
+    resident = natives.kernel.resident
+    resident.limit, resident.room = 64, 100
+    vm_set_default_memory_manager(natives.kernel, right.make_send(port))
+    looked_at = 0
+    page_out = InternalObject.page_out
+
+    def counted(pages: InternalObject, first: int, last: int) -> None:
+        nonlocal looked_at
+        looked_at += last + 1 - first
+        page_out(pages, first, last)
+
+    monkeypatch.setattr(InternalObject, "page_out", counted)
+    body = """
+size = 4000
+at = finish(kernel.vm_allocate(0, size * PAGE, 1))
+for round in range(2):
+    for page in range(size):
+        if round:
+            assert read(at + page * PAGE, 8) == b"%08d" % page
+        else:
+            view(at + page * PAGE, 8)[:] = b"%08d" % page
+step()
+"""
+    task = Paging(natives).client(port, body)
+    task.map.pageable = natives.kernel
+    natives.run_until(lambda: (task.waits and bool(task.space.lookup(0x2002).port.receivers)) or not task.alive)
+    assert task.alive, task.last_words
+    assert resident.out == 100
+    assert store.read(0, PAGE)[:8] == b"00000000"
+    assert looked_at <= LOOK * 4000
 
 
 def test_a_copy_of_paged_memory_is_paged_too(natives: Natives, default_pager: Callable[[int], Pager]) -> None:

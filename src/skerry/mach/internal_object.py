@@ -102,19 +102,29 @@ class InternalObject(ManagedObject):
 
     # Paging out
     def page_out(self, first: int, last: int) -> None:
-        """To the default pager, if there is one, and room with it; memory that was never written is copied or zeroed again."""
-        if not self.kernel.resident.has_room(sum(1 for at in self._known(self.pages, first, last) if at not in self._out)):
+        """To the default pager, if there is one, as far as it has room; memory that was never written is copied or zeroed again."""
+        there = self._known(self.pages, first, last)
+        if self.source is not None:  # which may hold something else by now
+            for at in there:
+                self.pages[at].dirty = self.pages[at].dirty or at not in self._out
+        new = [at for at in there if at not in self._out and self.pages[at].dirty]
+        stay = new[self.kernel.resident.fitting(len(new)) :]
+        if len(stay) == len(there) or not self._has_pager():
             return
+        start = first
+        for at in [*stay, last + 1]:
+            if start < at:
+                self.clean(start, at - 1, mach.MEMORY_OBJECT_RETURN_DIRTY, True)
+            start = at + 1
+
+    def _has_pager(self) -> bool:
+        """Whether there is one that takes messages; the default pager becomes the object's."""
         if self.pager is None:
             manager = self.kernel.default_manager
             if manager is None or manager.dead or len(manager.messages) >= BACKLOG or self.failure is not None:
-                return
+                return False
             self._create(manager)
-        if self.source is not None:  # which may hold something else by now
-            for at in self._known(self.pages, first, last):
-                self.pages[at].dirty = self.pages[at].dirty or at not in self._out
-        if self.alive and self.takes_messages:
-            self.clean(first, last, mach.MEMORY_OBJECT_RETURN_DIRTY, True)
+        return self.alive and self.takes_messages
 
     def returned(self, first: int, last: int, dirty: bool, kernel_copy: bool) -> None:
         """What it has not seen yet goes as memory_object_data_initialize."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from skerry.mach.paged import PagedObject
+
+LOOK: Final = 16  # pages that are looked at for one that has come, at most: where few can go, each would cost a look at all
 
 
 class Resident:
@@ -58,19 +60,19 @@ class Resident:
         finally:
             self._balancing = before
 
-    def has_room(self, count: int) -> bool:
-        """Whether the default pager may be given ``count`` more pages."""
-        return self.room is None or self.out + count <= self.room
+    def fitting(self, count: int) -> int:
+        """Of ``count`` pages that the default pager has not been given, how many it may be given."""
+        return count if self.room is None else max(0, min(count, self.room - self.out))
 
     def balance(self, pages: PagedObject | None = None, first: int = 0, last: int = 0) -> None:
         """Let pages go until the limit is kept, or none may go.
 
-        Those of ``pages`` that have just come stay: who waited for them is to see them.
+        Those of ``pages`` that have just come stay, for who waited for them; then the LOOK oldest for each are looked at.
         """
         if self.limit is None or len(self._pages) <= self.limit or self._balancing:
             return
         self._balancing = True
-        left = len(self._pages)  # to be looked at
+        left = len(self._pages) if pages is None else min(len(self._pages), LOOK * (last + 1 - first))  # to be looked at
         while len(self._pages) > self.limit and left > 0:
             oldest, at = next(iter(self._pages))
             end = self._run(oldest, at, min(left, len(self._pages) - self.limit))

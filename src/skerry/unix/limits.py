@@ -110,7 +110,7 @@ class MemoryLimit:
         clock = self._system.platform.monotonic
         start = clock()
         self._see()
-        if self._paging is not None and self._seen > self._comfortable():
+        if self._paging is not None and self._seen > self._comfortable() and self.swap()[1] > 0:
             self._page_out(self._paging)
             start = clock()
         while self._seen > self.limit and self._exactly() > self.limit and self._kill_one():
