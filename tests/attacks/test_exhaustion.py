@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -71,11 +72,30 @@ def test_what_is_hoarded_is_given_back(build: Build, what: str, most: int) -> No
     assert int(lines["had"]) == most or int(lines["errno"]) in (linux.EAGAIN, linux.ENOSPC, linux.EMFILE)
 
 
+def test_memory_that_is_gone_is_gone_on_the_host(build: Build) -> None:
+    """Seen to fail: with the Unix server as a task the kernel kept all memory that it was ever asked for."""
+    program = build("hoard")
+    command = [sys.executable, "-m", "skerry", "run", "--bind", f"{program.parent}:/attacks", "/attacks/hoard", "segments", "1000"]
+    with subprocess.Popen(command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "had: 1000\n"
+        assert len(os.listdir(f"/proc/{run.pid}/fd")) < 500
+        run.communicate("\n")
+
+
 def test_memory_has_the_limit_that_was_given(build: Build) -> None:
     """It is refused memory, or killed for what it took, and who started it is told the limit."""
     result = survived(build("exhaust"), "memory", "--memory", "100M")
     assert "had" not in result.lines or (50 < int(result.lines["had"]) < 120 and int(result.lines["errno"]) == linux.ENOMEM)
     assert "--memory" in result.err
+
+
+@pytest.mark.parametrize(("what", "most"), [("pipes", 2000), ("sockets", 2000)])
+def test_what_skerry_keeps_for_programs_is_in_the_limit(build: Build, what: str, most: int) -> None:
+    """Full pipes and sockets are Skerry's own memory: who fills so many that it passes the limit is killed, and others are not."""
+    result = survived(build("hoard"), f"{what} {most} </dev/null", "--memory", "60M")
+    assert "had" not in result.lines
+    assert "limit reached: --memory 60M: process" in result.err
 
 
 @pytest.mark.parametrize("what", ["processes", "files"])

@@ -283,6 +283,8 @@ class FakePlatform:
     def __init__(self) -> None:
         self.time = 1_600_000_000_000_000_000
         self.passed = 0
+        self.own = 50 << 20
+        self.unused = 0  # bytes of them that trim gives back
 
     def new_memory_object(self, size: int) -> FakeMemory:
         return FakeMemory(size)
@@ -311,6 +313,13 @@ class FakePlatform:
 
     def processor_time(self) -> int:
         return 0
+
+    def own_bytes(self) -> int:
+        return self.own
+
+    def trim(self) -> None:
+        self.own -= self.unused
+        self.unused = 0
 
     def pause(self, nanoseconds: int) -> None:
         self.passed += nanoseconds

@@ -6,7 +6,7 @@ import pytest
 from fakes import PAGE, Program, Unix
 
 from skerry.abi import linux
-from skerry.unix.limits import MemoryLimit, ProcessorLimit, TaskLimit, TimeLimit
+from skerry.unix.limits import OWN, MemoryLimit, ProcessorLimit, TaskLimit, TimeLimit
 from skerry.unix.storage import NODE, Storage
 
 MEGABYTE = 1 << 20
@@ -134,3 +134,24 @@ def test_who_uses_too_much_processor_time_stands_still(limit: float, used: int, 
     program.thread.process.memory.space.used_time = used * 1_000_000  # type: ignore[attr-defined]
     unix.sleep(50_000_000)
     assert unix.platform.passed == (50 + paused) * 1_000_000
+
+
+def test_what_the_system_keeps_for_programs_counts_and_who_it_is_kept_for_is_killed(limited: Limited) -> None:
+    unix, other = limited.unix, limited.unix.program()
+    assert grow(other, 1 * MEGABYTE) > 0
+    ends = limited.program.room(8)
+    for _ in range(40):
+        assert limited.program.call("pipe", ends) == 0
+        write = int.from_bytes(limited.program.peek(ends + 4, 4), "little")
+        assert limited.program.call("write", write, limited.program.poke(bytes(60_000)), 60_000) == 60_000
+    unix.platform.own += OWN + 5 * MEGABYTE
+    unix.sleep(2_000_000_000)
+    assert not limited.said
+    unix.platform.own += 3 * MEGABYTE
+    unix.platform.unused = 3 * MEGABYTE  # given back before anybody is killed
+    unix.sleep(2_000_000_000)
+    assert not limited.said
+    unix.platform.own += 3 * MEGABYTE
+    unix.sleep(20_000_000)
+    assert limited.program.thread.process.exit_status == linux.SIGKILL
+    assert len(limited.said) == 1

@@ -23,7 +23,7 @@ from skerry.mach.native import NativeTask
 from skerry.mach.port import Port
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
-from skerry.mach.space import SEND
+from skerry.mach.space import DEAD_NAME, SEND
 from skerry.mach.task import Task, task_create
 from skerry.mach.thread import Thread
 from skerry.machine import Context, HostFile, MemoryObject, device, host
@@ -255,7 +255,7 @@ class Serving:
         self._cookies.pop(target, None)
         target.terminate()
         entry = self.task.space.entries.get(self._named)
-        if entry is not None and entry.types & mach.MACH_PORT_TYPE_DEAD_NAME:
+        if entry is not None and entry.types & DEAD_NAME:
             release(*self.task.space.delete(entry))
 
     def _clear(self, target: Any) -> None:
@@ -321,11 +321,14 @@ class Serving:
         return server.give(target.descriptor)
 
     def _release(self, name: int) -> None:
+        """One of the references that the task was given. Raises INVALID_NAME, INVALID_RIGHT."""
         assert self.task is not None
-        entry = self.task.space.lookup_right(name, RightKind.SEND)
-        port = entry.port
-        release(*self.task.space.delete(entry))
-        if port.sends == 0 and isinstance(port.kernel_object, ObjectPort):
+        entry = self.task.space.lookup(name)
+        if not entry.types & (SEND | DEAD_NAME):
+            raise KernError(KernReturn.INVALID_RIGHT)
+        port = entry.port if entry.types & SEND else None
+        self.task.space.drop_urefs(entry, 1)
+        if port is not None and port.sends == 0 and isinstance(port.kernel_object, ObjectPort):
             self._ports.pop(port.kernel_object.target, None)
 
     def _usage(self, target: Any, which: int) -> Any:
@@ -340,7 +343,10 @@ class Serving:
         return (host.usage, host.resident, host.private_bytes, host.proportional_bytes)[which](pid)
 
     def _host(self, name: bytes) -> Any:
-        return device.FACTS[name.decode("ascii")]()
+        fact = device.FACTS[name.decode("ascii")]()
+        if name == b"own_bytes" and self.task is not None:
+            fact += host.private_bytes(self.task.process.pid)
+        return fact
 
     def _say_text(self, text: bytes) -> None:
         self._say(text.decode(errors="replace"))

@@ -49,6 +49,7 @@ FACTS: Final[dict[str, Callable[[], Any]]] = {
         host.processor_time,
         host.load_averages,
         host.memory_events,
+        host.own_bytes,
         host.own_usage,
         host.programs_usage,
     )

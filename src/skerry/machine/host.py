@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import time
 from pathlib import Path
 from typing import Final
+
+from skerry.machine import libc
 
 monotonic = time.monotonic_ns
 realtime = time.time_ns
@@ -79,6 +82,17 @@ def private_bytes(pid: int) -> int:
     except OSError:
         return 0
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+
+
+def own_bytes() -> int:
+    """Bytes of private memory that this process has in use."""
+    return private_bytes(os.getpid())
+
+
+def trim() -> None:
+    """Give the host back the memory that this process has and does not use: takes as long as there are many objects."""
+    gc.collect()
+    libc.trim()
 
 
 def proportional_bytes(pid: int) -> tuple[int, int]:

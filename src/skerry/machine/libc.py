@@ -43,6 +43,13 @@ def rename(source: int, name: bytes, target: int, new_name: bytes, flags: int) -
     _call(_RENAMEAT2, source, name, target, new_name, flags)
 
 
+def trim() -> None:
+    """malloc_trim(3): the host gets back what this process keeps and does not use. Nothing happens where the C library has no such call."""
+    trim = getattr(_library(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def allocate(descriptor: int, mode: int, offset: int, length: int) -> None:
     """fallocate(2): ``mode`` is FALLOC_FL_* bits; bytes."""
     _call(_FALLOCATE, descriptor, mode, offset, length)

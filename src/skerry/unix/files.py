@@ -28,6 +28,7 @@ _DIRENT: Final = struct.Struct("<QqHB")
 _OLD_DIRENT: Final = struct.Struct("<QqH")
 _NOT_READABLE: Final = linux.O_WRONLY | linux.O_PATH  # an access mode of 3 allows neither reading nor writing, only ioctl
 _ACCESS: Final = linux.O_ACCMODE | linux.O_PATH
+DESCRIPTION: Final = 1024  # bytes of an open file and what belongs to it, about
 _LARGE: Final = 0o100000
 _WRITABLE: Final = (linux.O_WRONLY, linux.O_RDWR)
 
@@ -111,6 +112,11 @@ class OpenFile(LockOwner):
     owner: Owner | None = None  # who is signalled, if a program has asked for it
     exclusive: Exclusive | None = None  # interests that share wakes
     closed: WaitQueue | None = None  # woken when the last descriptor is closed, if somebody wants to know
+
+    @property
+    def held(self) -> int:
+        """Bytes of the system's memory that it takes, about."""
+        return DESCRIPTION
 
     @property
     def readable(self) -> bool:

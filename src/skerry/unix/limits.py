@@ -28,6 +28,7 @@ SOONEST: Final = 4_000_000  # ns between two looks
 MARGIN: Final = 8  # with paging, this part of the memory is kept free
 SMALLEST: Final = 1 << 18  # bytes of a mapping that is worth being paged
 RESERVE: Final = 4  # this part of the memory is never given to files: they are full before processes must be killed
+OWN: Final = 16 << 20  # bytes that the system may come to need without being asked for much
 LATEST: Final = 1_000_000_000
 SHARE: Final = 20  # of the time that passes, looking takes one part in so many at most
 PERIOD: Final = 50_000_000  # ns between two looks at processor time
@@ -44,9 +45,15 @@ def _stop(processes: list[Process]) -> None:
                 thread.user.interrupt()
 
 
+def _costs(process: Process) -> int:
+    """Bytes of memory in use, about, because of this process."""
+    return process.memory.space.private_bytes() + sum(file.held for file in set(process.files.files.values()))
+
+
 class MemoryLimit:
     """Memory that all processes may have in use: their own pages, shared anonymous memory, and the files in memory.
 
+    What the system needs beyond OWN to serve them counts, too: what is in pipes and sockets, open files, and whatever else.
     With ``paging``, processes' own pages go out before the limit is reached: the largest memory first, all that one mapping has.
     """
 
@@ -58,10 +65,12 @@ class MemoryLimit:
         self._system: System | None = None
         self._seen = 0  # bytes in use at the last look
         self._granted = 0  # bytes mapped since
+        self._own = 0  # bytes that the system itself has before anything runs
 
     def watch(self, system: System) -> None:
         """Look at the memory of ``system`` from now on."""
         self._system = system
+        self._own = system.platform.own_bytes()
         self._look()
 
     def bytes(self) -> tuple[int, int]:
@@ -80,30 +89,42 @@ class MemoryLimit:
         """``length`` bytes are about to be mapped. Raises ENOMEM where they could not be brought into use."""
         if self._seen + self._granted + length > self.limit:
             self._see()
+            if self._system is not None and self._seen + length > self.limit and self._kept():
+                self._system.platform.trim()
+                self._see()
             if self._seen + length > self.limit + self.swap()[1]:
                 self._tell("a mapping was refused (ENOMEM)")
                 raise LinuxError(linux.ENOMEM)
         self._granted += length
 
     def _living(self) -> list[Process]:
-        assert self._system is not None
+        if self._system is None:  # the first program is being loaded
+            return []
         return [process for process in self._system.processes.values() if process.exit_status is None]
+
+    def _kept(self) -> int:
+        """Bytes that the system keeps for programs; inodes are counted with the files."""
+        if self._system is None:
+            return 0
+        return max(0, self._system.platform.own_bytes() - self._own - OWN - self._storage.nodes())
 
     def _see(self) -> None:
         spaces = {id(process.memory): process.memory for process in self._living()}.values()
         shared = {id(m.identity): m.end - m.start for memory in spaces for m in memory.mappings() if m.shared and m.inode is None}
         paged = self._paging.state()[0] if self._paging is not None else 0
-        programs = sum(memory.space.private_bytes() for memory in spaces) + sum(shared.values())
+        programs = sum(memory.space.private_bytes() for memory in spaces) + sum(shared.values()) + self._kept()
         self._storage.leave(self.limit - self.limit // RESERVE - programs)
         self._seen = programs + paged + self._storage.used()
         self._granted = 0
 
     def _exactly(self) -> int:
+        assert self._system is not None
         spaces = {id(process.memory): process.memory for process in self._living()}.values()
         parts = [memory.space.proportional_bytes() for memory in spaces]
         paged = self._paging.state()[0] if self._paging is not None else 0  # of which some is mapped, and shared for the host
         shared = sum(shared for _, shared in parts) - paged
-        return sum(private for private, _ in parts) + max(self._storage.used(), shared) + paged
+        self._system.platform.trim()
+        return sum(private for private, _ in parts) + max(self._storage.used(), shared) + paged + self._kept()
 
     def _look(self) -> None:
         assert self._system is not None
@@ -151,7 +172,7 @@ class MemoryLimit:
         living = [process for process in self._living() if process.oom_score_adjustment > -1000]
         if not living:
             return False
-        victim = max(living, key=lambda process: process.memory.space.private_bytes())
+        victim = max(living, key=_costs)
         name = next((thread.name for thread in victim.threads.values()), b"").decode(errors="replace")
         self._tell(f"process {victim.pid} ({name}) was killed (SIGKILL)")
         lifecycle.end_process(victim, linux.SIGKILL)

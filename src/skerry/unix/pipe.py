@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import linux
 from skerry.unix.errors import LinuxError
-from skerry.unix.files import OpenFile
+from skerry.unix.files import DESCRIPTION, OpenFile
 from skerry.unix.inode import FileSystem, Inode
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class PipeEnd(OpenFile):
         pipe.writers += self.writable
         pipe.ends.append(self)
         pipe.changed()
+
+    @property
+    def held(self) -> int:
+        return DESCRIPTION + self.pipe.length
 
     def read(self, count: int) -> bytes | None:
         pipe = self.pipe

@@ -44,7 +44,11 @@ class Storage:
     def used(self) -> int:
         """Bytes that are stored now."""
         attributes = (len(name) + len(value) for inode in self._marked for name, value in (inode.xattrs or {}).items())
-        return sum(file.stored for file in self._files) + NODE * len(self._nodes) + sum(attributes)
+        return sum(file.stored for file in self._files) + self.nodes() + sum(attributes)
+
+    def nodes(self) -> int:
+        """Bytes of them that are inodes."""
+        return NODE * len(self._nodes)
 
     def leave(self, room: int) -> None:
         """Have files make do with ``room`` bytes, if that is less than their limit: the rest of the memory is in use."""

@@ -220,6 +220,12 @@ class Platform(Protocol):
     def processor_time(self) -> int:
         """Processor time that the system itself and the programs that have ended have used, in nanoseconds."""
 
+    def own_bytes(self) -> int:
+        """Bytes of private memory that the system itself has, programs' not counted."""
+
+    def trim(self) -> None:
+        """Give the host back what the system has and does not use."""
+
     def pause(self, nanoseconds: int) -> None:
         """Let nothing of the system run for so long; programs that make no call run on."""
 

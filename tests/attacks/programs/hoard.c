@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -233,6 +234,19 @@ static long names(void) { /* empty files, of its own */
   return made;
 }
 
+static long segments(void) { /* of shared memory, each gone before the next */
+  long made = 0;
+  for (int id; made < most && (id = shmget(IPC_PRIVATE, 8192, IPC_CREAT | 0600)) >= 0; made++) {
+    char *memory = shmat(id, NULL, 0);
+    if (memory == (void *)-1)
+      break;
+    *memory = 1;
+    shmdt(memory);
+    shmctl(id, IPC_RMID, NULL);
+  }
+  return made;
+}
+
 static long read_all(void) { /* one call that asks for much */
   int file = open("/dev/zero", O_RDONLY);
   char *at = mmap(NULL, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -246,7 +260,7 @@ int main(int count, char **words) {
   } all[] = {{"pipes", pipes},     {"large-pipes", large_pipes}, {"sockets", sockets}, {"unaccepted", unaccepted}, {"rights", rights},
              {"cycles", cycles},   {"interests", interests},     {"watches", watches}, {"events", events},         {"locks", locks},
              {"timers", timers},   {"queues", queues},           {"missing", missing}, {"attributes", attributes}, {"opens", opens},
-             {"names", names},     {"read", read_all}};
+             {"names", names},     {"read", read_all},           {"segments", segments}};
   if (count < 3)
     return 2;
   most = atol(words[2]);

@@ -126,6 +126,8 @@ class MachPlatform:
         self.processor_caches = host.processor_caches
         self.processor_facts = host.processor_facts
         self.processor_time = host.processor_time
+        self.own_bytes = host.own_bytes
+        self.trim = host.trim
         self.pause = host.pause
 
     def new_memory_object(self, size: int) -> FileDevice:

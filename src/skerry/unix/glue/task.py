@@ -389,6 +389,7 @@ class TaskPlatform:
         self.realtime = host.realtime
         self.random = host.random
         self.pause = host.pause
+        self.trim = host.trim
 
     def new_memory_object(self, size: int) -> RemoteFileDevice:
         try:

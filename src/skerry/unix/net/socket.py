@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from skerry.abi import linux, sockets
 from skerry.lib.coroutine import NEVER
 from skerry.unix.errors import LinuxError
-from skerry.unix.files import OpenFile
+from skerry.unix.files import DESCRIPTION, OpenFile
 from skerry.unix.inode import FileSystem, Inode
 from skerry.unix.net import interfaces
 from skerry.unix.net.queue import PeerCredentials, Received, ReceiveQueue
@@ -78,6 +78,10 @@ class Socket(OpenFile):
     def deadline(self, writing: bool) -> int:
         timeout = self.send_timeout if writing else self.receive_timeout
         return self.system.platform.monotonic() + timeout if timeout else NEVER
+
+    @property
+    def held(self) -> int:
+        return DESCRIPTION + self.incoming.size
 
     # Names
     def local_address(self) -> bytes:
