@@ -2,8 +2,9 @@
 
 Each of ``--seeds`` runs ``programs/fuzz.c`` in each of ``--configs``, in a system of its own. At every hundredth of the calls the memory
 (RSS) of Skerry's own processes is looked at: the kernel and, with ``mach``, the Unix server and the drivers. A line per run says what it
-was at the start (after one hundredth), in the middle and at the end. The exit status is 1 if a run hung, failed, printed a traceback,
-changed the host, or grew by more than ``--growth`` between middle and end.
+was at the start (after one hundredth), and the least and the most that it was in the second and in the last quarter: garbage is collected
+when there is much. The exit status is 1 if a run hung, failed, printed a traceback, changed the host, or grew: if the least of the last
+quarter is more than ``--growth`` above that of the second.
 """
 
 from __future__ import annotations
@@ -40,9 +41,20 @@ class Run:
     memory: list[int] = field(default_factory=list)  # KiB, at every step
     wrong: list[str] = field(default_factory=list)
 
+    def quarters(self) -> tuple[list[int], list[int]]:
+        """What the memory was in the second and in the last."""
+        quarter = max(1, len(self.memory) // 4)
+        return self.memory[quarter : 2 * quarter], self.memory[-quarter:]
+
+    @property
+    def growth(self) -> int:
+        """KiB."""
+        second, last = self.quarters()
+        return min(last) - min(second) if second else 0
+
     def line(self) -> str:
-        at = [self.memory[0], self.memory[len(self.memory) // 2], self.memory[-1]] if self.memory else [0, 0, 0]
-        sizes = ", ".join(f"{size >> 10} MiB" for size in at)
+        parts = [self.memory[:1], *self.quarters()]
+        sizes = ", ".join(f"{min(part) >> 10} to {max(part) >> 10} MiB" for part in parts if part)
         ended = "; ".join(self.wrong) or "no traceback, nothing of the host changed"
         rate = self.calls / self.seconds if self.seconds else 0
         return f"{self.config} seed {self.seed}: {self.calls:,} calls, {self.workers:,} workers, {rate:,.0f}/s; RSS {sizes}; {ended}"
@@ -159,7 +171,7 @@ def main() -> int:
     parser.add_argument("--configs", nargs="+", default=["mach-colocated", "mach"])
     parser.add_argument("--seconds", type=float, default=7200, help="for all runs; those that do not fit are cut short")
     parser.add_argument(
-        "--growth", type=int, default=16, metavar="MIB", help="that the memory may grow from the middle of a run to its end"
+        "--growth", type=int, default=4, metavar="MIB", help="that the memory may grow from the second quarter of a run to the last"
     )
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
@@ -173,7 +185,7 @@ def main() -> int:
         for number, (config, seed) in enumerate(runs):
             share = (deadline - time.monotonic()) / (len(runs) - number)
             run = fuzz(program, config, seed, options.calls // len(runs), time.monotonic() + share)
-            if run.memory and run.memory[-1] - run.memory[len(run.memory) // 2] > options.growth << 10:
+            if run.growth > options.growth << 10:
                 run.wrong.append(f"GREW: {[size >> 10 for size in run.memory]}")
             total += run.calls
             wrong = wrong or bool(run.wrong)
