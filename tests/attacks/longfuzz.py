@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--configs", nargs="+", default=["mach-colocated", "mach"])
     parser.add_argument("--seconds", type=float, default=7200, help="for all runs; those that do not fit are cut short")
     parser.add_argument(
-        "--growth", type=int, default=4, metavar="MIB", help="that the memory may grow from the second quarter of a run to the last"
+        "--growth", type=int, default=16, metavar="MIB", help="that the memory may grow from the second quarter of a run to the last"
     )
     options = parser.parse_args()
     deadline = time.monotonic() + options.seconds
