@@ -129,7 +129,7 @@ for offset, size in ((0, 0), (0, 7 * PAGE), (6 * PAGE, PAGE), (1 << 60, PAGE)):
 assert code_of(disk.device_map(1, 100, PAGE, 0)) == code_of(disk.device_map(8, 0, PAGE, 0)) == mach.KERN_INVALID_ARGUMENT
 assert code_of(opened(mode=1).device_map(3, 0, PAGE, 0)) == mach.D_READ_ONLY
 assert code_of(opened(mode=2).device_map(1, 0, PAGE, 0)) == mach.D_INVALID_OPERATION
-for name in ("null", "zero", "random", "time"):
+for name in ("null", "zero", "random"):
     assert code_of(opened(name).device_map(1, 0, PAGE, 0)) == mach.D_INVALID_OPERATION
 assert code_of(kernel.mach_port_deallocate(memory)) == 0
 """

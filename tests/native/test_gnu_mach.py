@@ -180,13 +180,32 @@ me.vm_deallocate(address, 64 * PAGE)
     "vm: the time device": """
 import struct
 time = Calls(DevicePort, task, Calls(DeviceMasterPort, task, MASTER).device_open(mach.D_READ, "time"))
-before = 0
-for _ in range(10):  # mapped memory there, a record here: no device can be mapped
+mapped = me.vm_map(0, PAGE, 0, 1, time.device_map(1, 0, PAGE, 0), 0, 0, 1, 1, mach.VM_INHERIT_NONE)
+shown = channel.memory(mapped, PAGE)
+def consistent():
+    while True:
+        seconds, microseconds = struct.unpack("<2q", shown[:16])
+        if seconds == struct.unpack("<q", shown[16:24])[0]:
+            return seconds, microseconds
+def read():
     seconds, microseconds, check = struct.unpack("<3q", time.device_read(0, 0, 24))
-    assert seconds == check > 1_600_000_000 and 0 <= microseconds < 1_000_000
-    assert (seconds, microseconds) >= (before or (0, 0))
-    before = seconds, microseconds
-assert code(time.device_map, 1, 0, PAGE, 0) == mach.D_INVALID_OPERATION
+    assert seconds == check
+    return seconds, microseconds
+for now in (consistent, read):
+    first = last = now()
+    while last == first or last[1] // 20_000 == first[1] // 20_000:
+        seconds, microseconds = this = now()
+        assert this >= last and seconds > 1_600_000_000 and 0 <= microseconds < 1_000_000
+        last = this
+ahead = Calls(HostPrivPort, task, PRIV)
+seconds, microseconds = read()
+ahead.host_set_time(seconds + 1000, microseconds)
+while consistent() < (seconds + 1000, microseconds):
+    pass
+ahead.host_set_time(seconds, microseconds)
+assert code(time.device_map, 3, 0, PAGE, 0) == mach.D_READ_ONLY or code(time.device_map, 3, 0, PAGE, 0) == mach.D_INVALID_OPERATION
+assert code(me.vm_protect, mapped, PAGE, 0, 3) == mach.KERN_PROTECTION_FAILURE
+assert code(Calls(DeviceMasterPort, task, MASTER).device_open, mach.D_WRITE, "time") == mach.D_READ_ONLY
 """,
     "vm: size limits": """
 MEGA = 1 << 20

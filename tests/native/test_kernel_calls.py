@@ -504,7 +504,7 @@ SCENARIOS = {
     assert len(set(opened("random").device_read_inband(0, 0, 100))) > 20
     assert code(opened("zero").device_read_inband, 0, 0, 129) == code(opened("zero").device_read, 0, 0, -1) == mach.D_INVALID_SIZE
     assert code(opened("zero", 2).device_read, 0, 0, 1) == mach.D_INVALID_OPERATION
-    assert len(opened("time").device_read(0, 0, 24)) == 24
+    assert len(opened("time", 1).device_read(0, 0, 24)) == 24
     reply = task.reply_port()
     items = tuple(machmsg.Item(2, 32, 1, word.to_bytes(4, "little")) for word in (0, 0, 8))
     device = master.device_open(1, "zero")
@@ -519,12 +519,12 @@ SCENARIOS = {
     assert code(opened("random").device_write, 0, 0, b"1") == code(opened("null", 1).device_write, 0, 0, b"1") == mach.D_READ_ONLY
 """,
     "device_get_status device_set_status": """
-    assert opened("time").device_get_status(mach.DEV_GET_SIZE) == [0, 24]
-    assert code(opened("time").device_get_status, 77) == code(opened("time").device_set_status, 1, [2]) == mach.D_INVALID_OPERATION
+    assert opened("time", 1).device_get_status(mach.DEV_GET_SIZE) == [0, 24]
+    assert code(opened("time", 1).device_get_status, 77) == code(opened("null").device_set_status, 1, [2]) == mach.D_INVALID_OPERATION
 """,
     "device_map device_set_filter": """
-    assert code(opened("time").device_map, 1, 0, 4096, 0) == mach.D_INVALID_OPERATION
-    assert code(opened("time").device_map, 9, 0, 4096, 0) == mach.KERN_INVALID_ARGUMENT
+    assert code(opened("null").device_map, 1, 0, 4096, 0) == mach.D_INVALID_OPERATION
+    assert code(opened("time", 1).device_map, 9, 0, 4096, 0) == mach.KERN_INVALID_ARGUMENT
     assert code(opened("null").device_set_filter, 0, 0, [1, 2]) == mach.D_INVALID_OPERATION
 """,
 }

@@ -297,6 +297,54 @@ thread.thread_resume()
 assert called(calls)[2] == 6 and empty(pager)
 no_more(child)
 """,
+    "a handler in the program maps what is missing, and goes back to where the fault was": """
+PAGES, HANDLER, FILL, BACK, DONE = 3, CODE + 0x800, 30, 31, 32
+SUM = bytes.fromhex("31f6" "0fb607" "4801c6" "48ffc7" "4839cf" "75f2")  # esi = 0; do rsi += byte [rdi++]; while (rdi != rcx)
+child, thread = program(SUM + mov_eax(DONE) + SYSCALL, RDI=HOLE, RCX=HOLE + PAGES * PAGE)
+child.vm_write(HANDLER, mov_eax(FILL) + SYSCALL + mov_eax(BACK) + SYSCALL + UD2)
+calls, faults = redirect(child, FILL, DONE), catch(thread)
+thread.thread_resume()
+for page in range(PAGES):
+    message, _, what = caught(faults)
+    assert what == (mach.EXC_BAD_ACCESS, mach.KERN_INVALID_ADDRESS, HOLE + page * PAGE)
+    faulted = registers(thread)
+    change(thread, RIP=HANDLER, RSP=STACK + 0x400, RDI=what[2])
+    handled(message)
+    message, _, number, arguments = called(calls)
+    assert (number, arguments[0]) == (FILL, what[2])
+    child.vm_allocate(arguments[0], PAGE, 0)
+    child.vm_write(arguments[0], bytes(range(256)) * (PAGE // 256))
+    returned(message, 0)
+    message, _, number, _ = called(calls)
+    assert number == BACK
+    thread.thread_suspend()
+    thread.thread_abort()
+    set_registers(thread, faulted)  # what thread_set_self_state is: the call does not return
+    thread.thread_resume()
+message, _, number, arguments = called(calls)
+assert (number, arguments[1]) == (DONE, PAGES * sum(range(256)) * (PAGE // 256))
+no_more(child)
+""",
+    "a call that is broken off returns what the registers say, and its late answer is nothing": """
+child, thread = program((mov_eax(10) + SYSCALL + bytes.fromhex("4889c7")) * 6)  # and mov rdi, rax
+calls, late = redirect(child, 10, 10), []
+thread.thread_resume()
+for returns in (None, 0x17FA00, None):
+    late.append(called(calls)[0])
+    thread.thread_suspend()
+    thread.thread_abort()
+    if returns is not None:
+        change(thread, RAX=returns)
+    thread.thread_resume()
+    message, _, _, arguments = called(calls)
+    assert arguments[0] == (mach.MACH_RCV_INTERRUPTED if returns is None else returns)
+    thread.thread_suspend()
+    returned(late[-1], 77)
+    assert empty(calls) and registers(thread)[reg.RAX] == 10
+    thread.thread_resume()
+    returned(message, 0)
+no_more(child)
+""",
     # Tasks and threads
     "threads come, are counted, and go": """
 child, thread = program(SPIN)

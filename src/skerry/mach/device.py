@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
+from weakref import ref
 
 from skerry.abi import mach
 from skerry.mach.call import Later
@@ -23,7 +24,7 @@ from skerry.mach.port import Port
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
 from skerry.mach.vm import page_up
-from skerry.machine import HostFile
+from skerry.machine import HostFile, MemoryObject
 from skerry.machine import host as machine_host
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 16 << 20  # bytes of one read
 OPENINGS: Final = 4096
+TICK: Final = 10  # ms
 
 
 class Device(Protocol):
@@ -114,16 +116,47 @@ class Random(Plain):
 
 
 class Time(Plain):
-    """This system's time: seconds since 1970, microseconds, seconds again (three 64-bit words)."""
+    """This system's time: seconds since 1970, microseconds, seconds again (three 64-bit words).
+
+    Mapped, it is that of the last TICK. Who reads it reads it again where the two seconds differ.
+    """
 
     record_size = 24
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._shown: ref[MemoryObject] | None = None
+
+    def open(self, mode: int) -> None:
+        if mode & mach.D_WRITE:
+            raise CallFailure(mach.D_READ_ONLY)
 
     def read(self, record: int, count: int) -> bytes:
+        return self._now()[:count]
+
+    def _now(self) -> bytes:
         seconds, rest = divmod(self._kernel.host.time(), 1_000_000_000)
-        return struct.pack("<3Q", seconds, rest // 1000, seconds)[:count]
+        return struct.pack("<3Q", seconds, rest // 1000, seconds)
+
+    def memory(self) -> tuple[HostFile, int]:
+        page = self._shown() if self._shown is not None else None
+        if page is None:
+            try:
+                page = MemoryObject(mach.PAGE_SIZE)
+            except OSError as error:
+                raise CallFailure(mach.D_NO_MEMORY) from error
+            self._shown = ref(page)
+            self._tick()
+        return page, self.record_size
+
+    def _tick(self) -> None:
+        """Show the time, and again in a while, as long as anybody has the page. The last word changes first, and the first one last."""
+        page = self._shown() if self._shown is not None else None
+        if page is not None:
+            now = self._now()
+            for at in (16, 8, 0):
+                page.write(at, now[at : at + 8])
+            self._kernel.processor.call_after(TICK, self._tick)
 
 
 class CharacterStream(Protocol):

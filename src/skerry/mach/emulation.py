@@ -89,7 +89,7 @@ def send_call(thread: Thread, port: Port) -> None:
     if port.dead:
         exception.raise_exception(thread, mach.EXC_EMULATION, thread.context.number, 0)
         return
-    reply = ReplyPort(thread.task.processor, lambda message: _answered(thread, message))
+    reply = thread.redirection = ReplyPort(thread.task.processor, lambda message: _answered(thread, message))
     message = Message(mach.ID_SYSTEM_CALL, right.copy_send(port), RightKind.SEND, reply.port, RightKind.SEND_ONCE)
     message.items = [
         Rights(RightKind.SEND, [right.make_send(thread.task.port), right.make_send(thread.port)]),
@@ -106,12 +106,14 @@ def take_back(message: Message, server: TrapReceiver) -> None:
     assert isinstance(reply, ReplyPort)
     thread: Thread = message.thread
     reply.cancel()
+    thread.redirection = None
     destroy_message(message)
     server.system_call(thread)
 
 
 def _answered(thread: Thread, message: Message) -> None:
     """The reply of a generic receiver, or word that there will be none."""
+    thread.redirection = None
     if not thread.alive:
         return
     try:

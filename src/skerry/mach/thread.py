@@ -19,7 +19,7 @@ from skerry.abi import registers as reg
 from skerry.abi.fault import Fault
 from skerry.mach import emulation, right
 from skerry.mach.errors import KernError, KernReturn
-from skerry.mach.kobject import new_object_port
+from skerry.mach.kobject import ReplyPort, new_object_port
 from skerry.mach.port import Port
 from skerry.mach.processor_set import inherit_set
 from skerry.mach.release import release
@@ -53,6 +53,7 @@ class Thread(ContextHolder, Scheduled):
         self.holds = 0
         self.message_call: MessageCall | None = None  # the mach_msg that it is in
         self.page_wait: PageWait | None = None  # its wait for a page that it touched
+        self.redirection: ReplyPort | None = None  # where the answer to its redirected call comes
         self.exception_port: Port | None = None  # send rights
         self._kernel_port: Port | None = None  # what the thread takes for itself, if it was set
         self._port: Port | None = None
@@ -201,13 +202,17 @@ def thread_resume(thread: Thread) -> None:
 def thread_abort(thread: Thread) -> None:
     """Break off the mach_msg that it waits in (SEND_INTERRUPTED, RCV_INTERRUPTED), or its wait for a page, which it touches again.
 
-    Raises TERMINATED.
+    A call of it that went to a port returns RCV_INTERRUPTED, and the answer is not waited for. Raises TERMINATED.
     """
     _require_alive(thread)
     if thread.message_call is not None:
         thread.message_call.interrupt()
     if thread.page_wait is not None:
         thread.page_wait.interrupt()
+    if thread.redirection is not None:
+        thread.redirection.cancel()
+        thread.redirection = None
+        thread.resume_with(mach.MACH_RCV_INTERRUPTED)
 
 
 def thread_terminate(thread: Thread) -> None:
