@@ -10,6 +10,10 @@ A restartable server is killed (SIGKILL) at random moments in one run, again as 
 Unix server and the reincarnation server end the run: with status 125, a line that says so, and no process left. What was said to be synced
 must be in the host's files at the end.
 
+The default pager is that of runs with less memory than a program fills, reads again and compares, one such program after the other. What a
+pager had of a program dies with it: that program is killed (SIGBUS), which is the failed call here, and the next one must do its work.
+A run starts so many pagers; then there is another run.
+
 The name server is that of a system begun from Python: a task has checked in a name there, and a client outside looks it up for each call.
 
 A part that does not go on for PATIENCE, or for 20 times what its first round took before anything was killed, hangs: what the processes of
@@ -43,6 +47,7 @@ import skerry
 from skerry.control.door import directory
 from skerry.control.lines import encode
 from skerry.lib.stubs import Natural, routine
+from skerry.paging import STARTS
 
 PATIENCE: Final = 60.0  # seconds; a wait that takes longer is a hang, unless the machine was that slow before
 FIRST_ROUNDS: Final = 20  # times what a part's first round took; the same
@@ -50,6 +55,7 @@ LONGEST_START: Final = 600.0  # seconds for the first round of every part
 LONGEST_PAUSE: Final = 0.4  # seconds from one kill to the next, at most
 RESTARTABLE: Final = ("files", "console", "network", "disk", "translator")
 FAILED_CALLS: Final = {"translator": 3}  # that each death may cause: it is started anew after a pause; of others, 1
+PAGER: Final = "default pager"
 FATAL: Final = ("unix_task", "reincarnation")
 DIED: Final = {"unix_task": "the Unix server has died", "reincarnation": "the reincarnation server has died"}
 OWN_FAILURE: Final = 125
@@ -171,6 +177,28 @@ say("end 1")
 """
 
 
+PAGED: Final = r"""
+import signal, sys
+n = int(sys.argv[1])
+memory = bytearray(96 << 20)
+for at in range(0, len(memory), 4096):
+    memory[at : at + 8] = (n << 32 | at).to_bytes(8, "little")
+for at in range(0, len(memory), 4096):
+    if memory[at : at + 8] != (n << 32 | at).to_bytes(8, "little"):
+        sys.exit(f"page {at} of {n} is not what it was")
+"""
+PAGED_LOAD: Final = r"""
+n=0
+while [ ! -e "$1/stop" ]; do
+    n=$((n + 1))
+    if said=$("$2" -c "$3" $n 2>&1); then echo "paged $n"
+    elif [ $? = 135 ]; then echo "paged $n SIGBUS"
+    else echo "wrong $said"; fi
+done
+echo "end 1"
+"""
+
+
 class Failure(Exception):
     """What a server that is killed must not cause."""
 
@@ -209,15 +237,8 @@ class Run:
 
     def __init__(self, port: int) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="skerry-campaign-"))
-        load = self.place / "load.py"
-        load.write_text(LOAD)
-        tree, image = self.place / "tree.py", self.place / "image"
-        tree.write_text(TREE)
-        image.write_bytes(bytes(SLOTS * SLOT))
-        inside = [os.path.realpath(sys.executable), "-u", str(load), str(self.place), str(port), *(["gcc"] if shutil.which("gcc") else [])]
-        options = ["--config", "mach", "--net", "host,lo", "--bind", f"{self.place}:rw"]
-        options += ["--mount", f"/mounted={tree}:Tree", "--disk-image", f"disk={image}:rw"]
-        command = [sys.executable, "-m", "skerry", "run", *options, "--", *inside]
+        options = ["--config", "mach", "--bind", f"{self.place}:rw"]
+        command = [sys.executable, "-m", "skerry", "run", *options, *self._load(port)]
         self.began = time.monotonic()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
         self.rounds: dict[str, int] = {}  # of each part of the load
@@ -232,6 +253,17 @@ class Run:
             thread.start()
         self._control: socket.socket | None = None
         self._answers = b""
+
+    def _load(self, port: int) -> list[str]:
+        """The options and the words of what runs inside."""
+        load = self.place / "load.py"
+        load.write_text(LOAD)
+        tree, image = self.place / "tree.py", self.place / "image"
+        tree.write_text(TREE)
+        image.write_bytes(bytes(SLOTS * SLOT))
+        inside = [os.path.realpath(sys.executable), "-u", str(load), str(self.place), str(port), *(["gcc"] if shutil.which("gcc") else [])]
+        options = ["--net", "host,lo", "--mount", f"/mounted={tree}:Tree", "--disk-image", f"disk={image}:rw"]
+        return [*options, "--", *inside]
 
     def _read_output(self) -> None:
         assert self.process.stdout is not None
@@ -357,6 +389,18 @@ class Run:
         shutil.rmtree(self.place, ignore_errors=True)
 
 
+class PagedRun(Run):
+    """The same with programs that need more memory than there is."""
+
+    def _load(self, port: int) -> list[str]:
+        python = os.path.realpath(sys.executable)
+        return ["--memory", "64M", "--swap", "512M", "--", "/bin/sh", "-c", PAGED_LOAD, "sh", str(self.place), python, PAGED]
+
+    def check_records(self) -> int:
+        """It has none."""
+        return 0
+
+
 def _switches(pid: int) -> dict[str, int]:
     """How often each process below ``pid`` has let go of a processor."""
     found: dict[str, int] = {}
@@ -391,28 +435,45 @@ class Result:
         return not (self.failures or self.wrong or self.lost) and len(self.errors) <= self.kills * FAILED_CALLS.get(self.server, 1)
 
 
+def kill_pager(server: str, kills: int, port: int, chance: random.Random) -> Result:
+    """Kill default pagers, as many as each run starts but one, in one run after the other."""
+    result = Result(server)
+    while result.kills < kills and not result.failures:
+        with PagedRun(port) as run:
+            kill_in(run, 1, result, min(kills, result.kills + STARTS - 1), chance)
+    return result
+
+
 def kill_restartable(server: str, kills: int, port: int, chance: random.Random) -> Result:
     """Kill one server again and again in one run."""
     result = Result(server)
     with Run(port) as run:
-        try:
-            run.wait_for_start(PARTS)
-            while result.kills < kills:
-                time.sleep(chance.uniform(0, LONGEST_PAUSE))
-                pid = until(lambda: run.tasks().get(server), f"{server} is not there")
-                began = time.monotonic()
-                os.kill(pid, signal.SIGKILL)
-                result.kills += 1
-                until(lambda pid=pid: run.tasks().get(server, pid) != pid, f"{server} does not come back")
-                result.back.append(time.monotonic() - began)
-                run.check()
-            run.wait_for_progress()
-            run.finish()
-        except (Failure, OSError) as failure:
-            result.failures.append(str(failure))
-        result.rounds, result.stood = sum(run.rounds.values()), max(run.longest.values(), default=0)
-        result.errors, result.wrong, result.lost = run.errors, run.wrong, run.check_records()
+        kill_in(run, PARTS, result, kills, chance)
     return result
+
+
+def kill_in(run: Run, parts: int, result: Result, kills: int, chance: random.Random) -> None:
+    """Kill the result's server in one run, until it was so often, and note what became of the load, which has so many parts."""
+    try:
+        run.wait_for_start(parts)
+        while result.kills < kills:
+            time.sleep(chance.uniform(0, LONGEST_PAUSE))
+            pid = until(lambda: run.tasks().get(result.server), f"{result.server} is not there")
+            began = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            result.kills += 1
+            until(lambda pid=pid: run.tasks().get(result.server, pid) != pid, f"{result.server} does not come back")
+            result.back.append(time.monotonic() - began)
+            run.check()
+        run.wait_for_progress()
+        run.finish()
+    except (Failure, OSError) as failure:
+        result.failures.append(str(failure))
+    result.rounds += sum(run.rounds.values())
+    result.stood = max(result.stood, *run.longest.values(), 0)
+    result.errors += run.errors
+    result.wrong += run.wrong
+    result.lost += run.check_records()
 
 
 def kill_fatal(server: str, kills: int, port: int, chance: random.Random) -> Result:
@@ -505,6 +566,9 @@ def kill_name(server: str, kills: int, _port: int, chance: random.Random) -> Res
     return result
 
 
+KINDS: Final = {"name": kill_name, PAGER: kill_pager}
+
+
 def is_running(pid: int) -> bool:
     """Whether there is such a process, and it has not ended."""
     try:
@@ -519,7 +583,7 @@ def campaign(servers: list[str], kills: int, seed: int) -> list[Result]:
     chance = random.Random(seed)
     results = []
     for server in servers:
-        kill = kill_fatal if server in FATAL else kill_name if server == "name" else kill_restartable
+        kill = kill_fatal if server in FATAL else KINDS.get(server, kill_restartable)
         results.append(kill(server, kills, port, chance))
         print(row(results[-1]), flush=True)
         for text in (*results[-1].failures, *results[-1].wrong[:5], *results[-1].errors[:5]):
@@ -556,7 +620,7 @@ def main() -> int:
     """The command; 1 if a server's death did harm."""
     parser = argparse.ArgumentParser(description="Kill servers under a load.")
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--servers", default=",".join((*RESTARTABLE, "name", *FATAL)))
+    parser.add_argument("--servers", default=",".join((*RESTARTABLE, *KINDS, *FATAL)))
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     given = parser.parse_args()
     print(f"seed {given.seed}, {given.kills} kills of each; times: median / worst\n{line(*WIDTHS)}")

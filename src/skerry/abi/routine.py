@@ -17,6 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
@@ -166,7 +167,12 @@ def routine(id: int) -> Callable[[F], F]:
 
 
 def routines(interface: type) -> tuple[Routine, ...]:
-    """The remote calls that an interface declares, by id."""
+    """The remote calls that an interface declares, by id. To find that out takes some ms, once."""
+    return _routines(interface)
+
+
+@cache
+def _routines(interface: Any) -> tuple[Routine, ...]:
     found = [_routine(method) for method in vars(interface).values() if hasattr(method, "routine_id")]
     return tuple(sorted(found, key=lambda row: row.id))
 

@@ -14,12 +14,13 @@ from typing import Final, Protocol
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import Item, UserMessage
 from skerry.lib.kernel import TaskPort
-from skerry.lib.stubs import client, finish
+from skerry.lib.stubs import client, finish, routines
 
 LARGEST: Final = mach.MESSAGE_SIZE_MAX  # bytes
 LARGEST_COPY: Final = 64 << 20  # bytes out of line that are turned into bytes of Python
 _GIVEN_BACK: Final = (mach.MACH_SEND_TIMED_OUT, mach.MACH_SEND_INTERRUPTED)
 EXTRA: Final = mach.MACH_MSG_IPC_SPACE | mach.MACH_MSG_VM_SPACE | mach.MACH_MSG_IPC_KERNEL | mach.MACH_MSG_VM_KERNEL
+routines(TaskPort)  # while the template of native tasks imports this: each of them needs it
 
 
 class Channel(Protocol):

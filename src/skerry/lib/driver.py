@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Protocol
 
 from skerry.abi import mach
-from skerry.lib.stubs import Block, CopySend, Data, MakeSend, MoveReceive, Natural, Naturals, Ports, RightArray, Text80, routine
+from skerry.lib.stubs import Block, CopySend, Data, MakeSend, MoveReceive, Natural, Naturals, Ports, RightArray, Text80, routine, routines
 
 MovePorts = Annotated[list[int], RightArray(mach.MSG_TYPE_MOVE_SEND, mach.MSG_TYPE_PORT_SEND)]
 Method = Annotated[bytes, Block(80)]
@@ -80,3 +80,7 @@ class GuardianPort(Protocol):
     @routine(5703)
     async def service_status(self) -> Data:
         """What there is, as JSON: name, state, and how often it was started, of each service."""
+
+
+routines(DriverPort)  # see lib.channel
+routines(GuardianPort)
