@@ -6,7 +6,7 @@ import ast
 
 import pytest
 from tests.native.natives import Natives
-from tests.native.pagers import CLIENT, Paging, indented
+from tests.native.pagers import CLIENT, STEP, Paging, indented
 
 from skerry.abi import mach
 from skerry.mach.native import NativeTask
@@ -141,9 +141,14 @@ def test_a_pager_may_refuse(paging: Paging, refusal: str) -> None:
 
 
 def test_a_dead_pager_ends_who_touches_its_memory_and_nobody_else(paging: Paging) -> None:
-    pager, port = paging.pager("NativeTask(channel).receive(port)\nraise SystemExit\n")
-    toucher = paging.client(port, "at = map_object(PAGE)\nread(at, 1)\n")
-    asker = paging.client(port, "at = map_object(PAGE)\nassert code_of(kernel.vm_read(at, 1)) in (9, 4)\nstep()\n")
+    pager, port = paging.pager(f"service.task.receive(port)\nservice.task.receive({STEP})\nraise SystemExit\n")
+    paging.natives.new_port(pager, STEP)
+    asker = paging.client(port, "at = map_object(PAGE)\nstep()\nassert code_of(kernel.vm_read(at, 1)) == 9\nstep()\n")
+    toucher = paging.client(port, "at = map_object(PAGE)\nstep()\nread(at, 1)\n")
+    for task in (asker, toucher, pager):
+        paging.natives.run_until(lambda step=task.space.lookup(STEP).port: bool(step.receivers))  # type: ignore[misc]
+    for task in (asker, toucher, pager):
+        paging.let_go(task)
     assert "cannot be had" in paging.natives.ended(toucher)
     paging.natives.run_until(lambda: not pager.alive and (asker.waits or not asker.alive))
     assert asker.alive, asker.last_words
