@@ -79,6 +79,11 @@ class Paging:
         self.natives.new_port(task, STEP)
         return task
 
+    def wait_for_step(self, client: NativeTask) -> None:
+        """Until it is in ``step``."""
+        port = client.space.lookup(STEP).port
+        self.natives.run_until(lambda: bool(port.receivers))
+
     def let_go(self, client: NativeTask) -> None:
         """End its ``step``."""
         once = right.make_send_once(client.space.lookup(STEP).port)

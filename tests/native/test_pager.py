@@ -146,7 +146,7 @@ def test_a_dead_pager_ends_who_touches_its_memory_and_nobody_else(paging: Paging
     asker = paging.client(port, "at = map_object(PAGE)\nstep()\nassert code_of(kernel.vm_read(at, 1)) == 9\nstep()\n")
     toucher = paging.client(port, "at = map_object(PAGE)\nstep()\nread(at, 1)\n")
     for task in (asker, toucher, pager):
-        paging.natives.run_until(lambda step=task.space.lookup(STEP).port: bool(step.receivers))  # type: ignore[misc]
+        paging.wait_for_step(task)
     for task in (asker, toucher, pager):
         paging.let_go(task)
     assert "cannot be had" in paging.natives.ended(toucher)
