@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import stat
 from collections import OrderedDict
 from typing import Final
 
@@ -53,10 +55,26 @@ class HostTree:
     def stat(self, path: bytes) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
         """mode, ino, dev, nlink, uid, gid, rdev, size, atime, mtime, ctime (ns), blocks (512 bytes)."""
         directory, name = self._parent(path)
+        return self._stat(directory, name)
+
+    def _stat(self, directory: int, name: bytes) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
         s = os.stat(name, dir_fd=directory, follow_symlinks=False) if name else os.fstat(directory)
         times = (s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns)
         owner = self._owners.shown(s.st_uid, s.st_gid)
         return (s.st_mode, s.st_ino, s.st_dev, s.st_nlink, *owner, s.st_rdev, s.st_size, *times, s.st_blocks)
+
+    def look(
+        self, path: bytes, names: bytes
+    ) -> list[tuple[bytes, tuple[int, int, int, int, int, int, int, int, int, int, int, int], bytes]]:
+        """Each of ``names`` (separated by NULs) in a directory, what stat says of it, and its target; the rest is left out."""
+        found = []
+        for name in names.split(b"\0"):
+            with contextlib.suppress(OSError):
+                directory, last = self._parent(path + b"/" + name if path else name)
+                attributes = self._stat(directory, last)
+                target = os.readlink(last, dir_fd=directory) if stat.S_ISLNK(attributes[0]) else b""
+                found.append((name, attributes, target))
+        return found
 
     def list(self, path: bytes) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits (S_IFMT) of each entry."""

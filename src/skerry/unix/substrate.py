@@ -364,6 +364,12 @@ class HostTree(Protocol):
     """
 
     def stat(self, path: bytes) -> Attributes: ...
+    def look(self, path: bytes, names: bytes) -> list[tuple[bytes, Attributes, bytes]]:
+        """Each of ``names`` (separated by NULs) in a directory, its attributes, and the target of a symbolic link: one call for many.
+
+        Those are left out that cannot be looked at.
+        """
+
     def list(self, path: bytes) -> list[tuple[bytes, int, int]]:
         """Name, inode number and type bits of each entry."""
 

@@ -10,6 +10,7 @@ writes is unspecified (POSIX mmap), and programs that run from the file are not 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _COPY_STEP: Final = 1 << 24
 _NOBODY: Final[WeakSet[Memory]] = WeakSet()  # never added to
 OPEN_HOST_FILES: Final = 512
+AT_ONCE: Final = 256  # names of a directory that the host is asked for in one call
 UNCOUNTED: Final = 1 << 16  # links of a directory where the host says 1
 
 
@@ -38,6 +40,7 @@ class CowFileSystem(MemoryFileSystem):
         self.tree = tree
         self.hard_links: dict[tuple[int, int], Inode] = {}
         self.open_files: dict[CowFile, HostFile] = {}  # least recently opened first
+        self._ahead: dict[bytes, tuple[Attributes, bytes]] = {}  # by path: what is about to be loaded
 
     def root(self) -> CowDirectory:
         """The view's root directory. Raises LinuxError."""
@@ -45,9 +48,24 @@ class CowFileSystem(MemoryFileSystem):
         assert isinstance(node, CowDirectory)
         return node
 
+    def look_ahead(self, path: bytes, names: list[bytes]) -> Iterator[bytes]:
+        """Each of ``names`` in a host directory, for all of which the host is asked together: they are to be loaded one after the other."""
+        place = path + b"/" if path else b""
+        try:
+            for start in range(0, len(names), AT_ONCE):
+                some = names[start : start + AT_ONCE]
+                self._ahead = {place + name: (attributes, target) for name, attributes, target in self.tree.look(path, b"\0".join(some))}
+                yield from some
+        finally:
+            self._ahead = {}
+
+    def readlink(self, path: bytes) -> bytes:
+        """The target of a symbolic link that is being loaded."""
+        return self._ahead[path][1] if path in self._ahead else self.tree.readlink(path)
+
     def load(self, path: bytes) -> Inode:
         """The inode of a host name; raises LinuxError."""
-        attributes = self.tree.stat(path)
+        attributes = self._ahead[path][0] if path in self._ahead else self.tree.stat(path)
         mode, ino, dev, nlink = attributes[:4]
         shared = nlink > 1 and mode & linux.S_IFMT != linux.S_IFDIR
         if shared and (dev, ino) in self.hard_links:
@@ -68,7 +86,7 @@ class CowFileSystem(MemoryFileSystem):
         if kind == linux.S_IFDIR:
             return CowDirectory(self, ino, mode, uid, gid, ctime, path)
         if kind == linux.S_IFLNK:
-            return Symlink(self, ino, self.tree.readlink(path), uid, gid, ctime)
+            return Symlink(self, ino, self.readlink(path), uid, gid, ctime)
         return Node(self, ino, mode, uid, gid, ctime)
 
     def keep_open(self, inode: CowFile, file: HostFile) -> None:
@@ -234,9 +252,9 @@ class CowDirectory(Directory):
 
     def load(self) -> None:
         if not self._complete:
-            for name, _ino, _kind in self.fs.tree.list(self._host_path):
-                if name not in self.children:
-                    self._fetch(name)
+            names = [name for name, _ino, _kind in self.fs.tree.list(self._host_path) if name not in self.children]
+            for name in self.fs.look_ahead(self._host_path, names):
+                self._fetch(name)
             self._complete = True
 
     def _remove(self, name: bytes, now: int) -> None:

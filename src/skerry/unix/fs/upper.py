@@ -102,7 +102,7 @@ class UpperFileSystem(CowFileSystem):
         if kind == linux.S_IFDIR:
             return UpperDirectory(self, ino, mode, uid, gid, ctime, path)
         if kind == linux.S_IFLNK:
-            return UpperSymlink(self, ino, self.tree.readlink(path), uid, gid, ctime)
+            return UpperSymlink(self, ino, self.readlink(path), uid, gid, ctime)
         return UpperNode(self, ino, mode, uid, gid, ctime)
 
     def discard(self, name: bytes) -> None:

@@ -99,9 +99,12 @@ class UpperDirectory(Kept, CowDirectory):
 
     def load(self) -> None:
         if not self._complete:
-            names = dict.fromkeys(name for name, _, _ in self.fs.tree.list(self.below)) if self.below is not None else {}
-            names.update(dict.fromkeys(self._names()))
-            for name in names:
+            kept = self._names()
+            if self.below is not None:
+                below = [name for name, _, _ in self.fs.tree.list(self.below) if name not in self.children and name not in kept]
+                for name in self.fs.look_ahead(self.below, below):
+                    self._fetch(name)
+            for name in list(kept):
                 if name not in self.children:
                     self._fetch(name)
             self._complete = True

@@ -217,6 +217,7 @@ class TreeDevice:
     def __init__(self, tree: HostTree) -> None:
         self.stat = translated(tree.stat)
         self.list = translated(tree.list)
+        self.look = translated(tree.look)
         self.readlink = translated(tree.readlink)
         self.attributes = translated(tree.attributes)
         self._open = translated(tree.open)

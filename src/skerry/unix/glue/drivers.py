@@ -18,7 +18,7 @@ from skerry.machine import host
 from skerry.machine.remote import RemoteDevice, RemoteFile
 
 REPEATABLE: Final = frozenset(
-    (b"time", b"stat", b"list", b"readlink", b"attributes", b"statfs", b"readable", b"writable")
+    (b"time", b"stat", b"list", b"look", b"readlink", b"attributes", b"statfs", b"readable", b"writable")
 )  # they change nothing
 OPENING: Final = frozenset((b"open", b"make_file", b"make_unnamed"))  # their results have contents of files
 ENDING: Final = frozenset((b"close", b"reset"))  # after which an object calls nobody
