@@ -13,13 +13,13 @@ Source: Mach 3 Kernel Interfaces, mach_msg and appendix; <mach/message.h>. Addre
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from skerry.abi import mach
 
 PORT_TYPES: Final = range(mach.MSG_TYPE_MOVE_RECEIVE, mach.MSG_TYPE_MAKE_SEND_ONCE + 1)
 PORT_NAME_BITS: Final = 32
+_SHORT: Final = mach.SHORT_TYPE.unpack_from
 _USED_BITS: Final = mach.MSGH_BITS_REMOTE_MASK | mach.MSGH_BITS_LOCAL_MASK | mach.MSGH_BITS_COMPLEX
 
 
@@ -31,8 +31,7 @@ class FormatError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """``number`` elements of ``bits`` bits each.
 
     Inline ``data`` are bytes; out of line they are an address, or bytes where a server in the kernel's address space sends or receives.
@@ -55,8 +54,7 @@ class Item:
         return self.name in PORT_TYPES
 
 
-@dataclass(frozen=True, slots=True)
-class UserMessage:
+class UserMessage(NamedTuple):
     """A message in the names of the task that sends or has received it.
 
     Received, ``local`` names the port that it came from and ``remote`` the reply right. ``body`` is what a simple message carries,
@@ -111,7 +109,7 @@ def pack(message: UserMessage) -> bytes:
 
 def pack_items(items: tuple[Item, ...]) -> bytes:
     """Items as the body of a simple message, for stubs."""
-    return b"".join(_pack_item(item) for item in items)
+    return b"".join(map(_pack_item, items))
 
 
 def size_of(message: UserMessage) -> int:
@@ -127,11 +125,11 @@ def parse(data: bytes) -> UserMessage:
         raise FormatError(mach.MACH_SEND_MSG_TOO_SMALL)
     bits, _size, remote, local, sequence, number = mach.HEADER.unpack_from(data)
     bits &= _USED_BITS
-    header = UserMessage(number, remote, local, bits & 0xFF, bits >> 8 & 0xFF, sequence=sequence, size=len(data))
+    remote_type, local_type = bits & 0xFF, bits >> 8 & 0xFF
     if not bits & mach.MSGH_BITS_COMPLEX:
-        return replace(header, body=data[mach.HEADER_SIZE :])
+        return UserMessage(number, remote, local, remote_type, local_type, None, data[mach.HEADER_SIZE :], sequence, len(data))
     items, defect = _parse_items(data, mach.HEADER_SIZE)
-    return replace(header, items=items, defect=defect)
+    return UserMessage(number, remote, local, remote_type, local_type, items, b"", sequence, len(data), defect)
 
 
 def parse_items(body: bytes) -> tuple[Item, ...]:
@@ -150,11 +148,17 @@ def _descriptor(item: Item) -> bytes:
 
 
 def _pack_item(item: Item) -> bytes:
-    if item.inline:
-        assert isinstance(item.data, bytes)
-        return _descriptor(item) + item.data.ljust(_padded(item.length), b"\0")
-    assert isinstance(item.data, int)
-    return _descriptor(item) + mach.POINTER.pack(item.data)
+    name, bits, number, data, inline, _deallocate = item
+    if not inline:
+        assert isinstance(data, int)
+        return _descriptor(item) + mach.POINTER.pack(data)
+    assert isinstance(data, bytes)
+    size = _padded((number * bits + 7) // 8)
+    if len(data) != size:
+        data = data.ljust(size, b"\0")
+    if number < 1 << 12 and bits < 1 << 8 and name < 1 << 8:
+        return mach.SHORT_TYPE.pack(name | bits << 8 | number << 16 | mach.TYPE_INLINE) + data
+    return _descriptor(item) + data
 
 
 def _item_size(item: Item) -> int:
@@ -168,34 +172,31 @@ def _padded(length: int) -> int:
 def _parse_items(data: bytes, offset: int) -> tuple[tuple[Item, ...], int]:
     """Items, and the code of what ended them (0: the end of the message)."""
     items: list[Item] = []
-    while offset < len(data):
-        try:
-            item, offset = _parse_item(data, offset)
-        except struct.error:  # the descriptor or address runs over the end
-            return tuple(items), mach.MACH_SEND_MSG_TOO_SMALL
-        except FormatError as error:
-            return tuple(items), error.code
-        items.append(item)
+    end = len(data)
+    try:
+        while offset < end:
+            (flags,) = _SHORT(data, offset)
+            if flags & mach.TYPE_LONGFORM:
+                flags, name, bits, number = mach.LONG_TYPE.unpack_from(data, offset)
+                offset += mach.LONG_TYPE.size
+                wrong = flags & 0x0FFFFFFF
+            else:
+                name, bits, number = flags & 0xFF, flags >> 8 & 0xFF, flags >> 16 & 0xFFF
+                offset += mach.SHORT_TYPE.size
+                wrong = 0
+            inline, deallocate = bool(flags & mach.TYPE_INLINE), bool(flags & mach.TYPE_DEALLOCATE)
+            if wrong or flags & mach.TYPE_UNUSED or (inline and deallocate) or (bits != PORT_NAME_BITS and name in PORT_TYPES):
+                return tuple(items), mach.MACH_SEND_INVALID_TYPE
+            if inline:
+                length = (number * bits + 7) // 8
+                if length > end - offset:
+                    return tuple(items), mach.MACH_SEND_MSG_TOO_SMALL
+                items.append(Item(name, bits, number, data[offset : offset + length]))
+                offset += _padded(length)
+            else:
+                (address,) = mach.POINTER.unpack_from(data, offset)
+                offset += mach.POINTER.size
+                items.append(Item(name, bits, number, address, False, deallocate))
+    except struct.error:  # the descriptor or address runs over the end
+        return tuple(items), mach.MACH_SEND_MSG_TOO_SMALL
     return tuple(items), 0
-
-
-def _parse_item(data: bytes, offset: int) -> tuple[Item, int]:
-    (flags,) = mach.SHORT_TYPE.unpack_from(data, offset)
-    if flags & mach.TYPE_LONGFORM:
-        flags, name, bits, number = mach.LONG_TYPE.unpack_from(data, offset)
-        offset += mach.LONG_TYPE.size
-        wrong = flags & 0x0FFFFFFF
-    else:
-        name, bits, number = flags & 0xFF, flags >> 8 & 0xFF, flags >> 16 & 0xFFF
-        offset += mach.SHORT_TYPE.size
-        wrong = 0
-    inline, deallocate = bool(flags & mach.TYPE_INLINE), bool(flags & mach.TYPE_DEALLOCATE)
-    if wrong or flags & mach.TYPE_UNUSED or (inline and deallocate) or (name in PORT_TYPES and bits != PORT_NAME_BITS):
-        raise FormatError(mach.MACH_SEND_INVALID_TYPE)
-    if not inline:
-        (address,) = mach.POINTER.unpack_from(data, offset)
-        return Item(name, bits, number, address, False, deallocate), offset + mach.POINTER.size
-    length = (number * bits + 7) // 8
-    if length > len(data) - offset:
-        raise FormatError(mach.MACH_SEND_MSG_TOO_SMALL)
-    return Item(name, bits, number, data[offset : offset + length]), min(offset + _padded(length), len(data))

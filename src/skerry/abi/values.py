@@ -6,6 +6,7 @@ Each value is a tag and what it says, little endian:
     b s     a length (32 bits) and bytes; the same for text, UTF-8
     n       None
     t l d   a count (32 bits) and so many values, as a tuple or a list; or so many pairs of values
+    v w     the same for integers alone, without tags: a count (32 bits) and so many of 64 bits, as a tuple or a list
     o       an object: its port's name (32 bits), and a value that describes it
     c       a callback: a number (64 bits) that its caller knows it by
 
@@ -23,6 +24,7 @@ _INTEGER: Final = struct.Struct("<q")
 _DOUBLE: Final = struct.Struct("<d")
 _NUMBER: Final = struct.Struct("<Q")
 _COUNT: Final = struct.Struct("<I")
+_INTEGERS: Final = {int}  # and not bool
 
 
 class ValueFormatError(Exception):
@@ -66,6 +68,9 @@ def _pack(value: Any, parts: list[bytes], name_of: NameOf | None, number_of: Num
             for part in pair:
                 _pack(part, parts, name_of, number_of)
     elif isinstance(value, (tuple, list)):
+        if set(map(type, value)) == _INTEGERS:
+            parts.append((b"v" if isinstance(value, tuple) else b"w") + _COUNT.pack(len(value)) + _integers(value))
+            return
         parts.append((b"t" if isinstance(value, tuple) else b"l") + _COUNT.pack(len(value)))
         for part in value:
             _pack(part, parts, name_of, number_of)
@@ -77,6 +82,13 @@ def _pack(value: Any, parts: list[bytes], name_of: NameOf | None, number_of: Num
         _pack(description, parts, None, None)
     else:
         raise ValueFormatError(f"{kind.__name__} has no form here")
+
+
+def _integers(values: tuple[int, ...] | list[int]) -> bytes:
+    try:
+        return struct.pack(f"<{len(values)}q", *values)
+    except struct.error:
+        raise ValueFormatError("an integer does not fit in 64 bits") from None
 
 
 def unpack(data: bytes, object_of: ObjectOf | None = None, callback_of: CallbackOf | None = None) -> list[Any]:
@@ -133,6 +145,13 @@ class _Reader:
                 raise ValueFormatError("too deep, or too long")
             values = [self.value(depth + 1) for _ in range(count)]
             return tuple(values) if tag == 0x74 else values
+        if tag in (0x76, 0x77):
+            count = self._word(_COUNT)
+            if depth == DEPTH or count > len(self._data):
+                raise ValueFormatError("too deep, or too long")
+            numbers = struct.unpack_from(f"<{count}q", self._data, self.at)
+            self.at += 8 * count
+            return numbers if tag == 0x76 else list(numbers)
         if tag == 0x6F and self._object_of is not None:
             name = self._word(_COUNT)
             return self._object_of(name, self.value(depth + 1))

@@ -8,7 +8,6 @@ Source: Mach 3 Kernel Interfaces, mach_msg, mach_reply_port, mach_task_self, mac
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Protocol
 
 from skerry.abi import mach, machmsg
@@ -107,23 +106,23 @@ class NativeTask:
     def _pack(self, message: UserMessage) -> bytes:
         """The bytes of a message; what is out of line and in bytes goes into memory that the message takes along. Raises CallError."""
         if message.items is not None and any(not item.inline and isinstance(item.data, bytes) for item in message.items):
-            message = replace(message, items=tuple(self._out_of_line(item) for item in message.items))
+            message = message._replace(items=tuple(self._out_of_line(item) for item in message.items))
         return machmsg.pack(message)
 
     def _out_of_line(self, item: Item) -> Item:
         if item.inline or not isinstance(item.data, bytes):
             return item
         if not item.data:
-            return replace(item, data=0, number=0)
+            return item._replace(data=0, number=0)
         address: int = finish(self.kernel.vm_allocate(0, len(item.data), 1))
         self.channel.memory(address, len(item.data))[:] = item.data
-        return replace(item, data=address, deallocate=True)
+        return item._replace(data=address, deallocate=True)
 
     def inline(self, message: UserMessage) -> UserMessage:
         """``message`` with its data out of line as bytes; their memory is given back. More than LARGEST_COPY are none."""
         if message.items is None or all(item.inline for item in message.items):
             return message
-        return replace(message, items=tuple(self._inline(item) for item in message.items))
+        return message._replace(items=tuple(self._inline(item) for item in message.items))
 
     def _inline(self, item: Item) -> Item:
         if isinstance(item.data, bytes):

@@ -104,8 +104,9 @@ class CallError(Exception):
 
 # Messages
 def _message(id: int, remote: int, remote_type: int, items: list[Item]) -> UserMessage:
-    if any(item.is_rights or not item.inline for item in items):
-        return UserMessage(id, remote, 0, remote_type, 0, tuple(items))
+    for item in items:
+        if not item.inline or item.name in machmsg.PORT_TYPES:
+            return UserMessage(id, remote, 0, remote_type, 0, tuple(items))
     return UserMessage(id, remote, 0, remote_type, 0, None, machmsg.pack_items(tuple(items)))
 
 
