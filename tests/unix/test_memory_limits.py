@@ -7,7 +7,7 @@ from fakes import PAGE, Program, Unix
 
 from skerry.abi import linux
 from skerry.unix.limits import OWN, MemoryLimit, ProcessorLimit, TaskLimit, TimeLimit
-from skerry.unix.storage import NODE, Storage
+from skerry.unix.storage import KNOWN, NODE, Storage
 
 MEGABYTE = 1 << 20
 WRITE = linux.PROT_READ | linux.PROT_WRITE
@@ -152,6 +152,10 @@ def test_what_the_system_keeps_for_programs_counts_and_who_it_is_kept_for_is_kil
     unix.sleep(2_000_000_000)
     assert not limited.said
     unix.platform.own += 3 * MEGABYTE
+    limited.storage.looked_at = 3 * MEGABYTE // KNOWN + 1  # it is for them that it has more
+    unix.sleep(2_000_000_000)
+    assert not limited.said
+    limited.storage.looked_at = 0
     unix.sleep(20_000_000)
     assert limited.program.thread.process.exit_status == linux.SIGKILL
     assert len(limited.said) == 1

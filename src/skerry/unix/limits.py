@@ -103,10 +103,11 @@ class MemoryLimit:
         return [process for process in self._system.processes.values() if process.exit_status is None]
 
     def _kept(self) -> int:
-        """Bytes that the system keeps for programs; inodes are counted with the files."""
+        """Bytes that the system keeps for programs; inodes are counted with the files, those of the host's files not at all."""
         if self._system is None:
             return 0
-        return max(0, self._system.platform.own_bytes() - self._own - OWN - self._storage.nodes())
+        elsewhere = self._storage.nodes() + self._storage.uncounted()
+        return max(0, self._system.platform.own_bytes() - self._own - OWN - elsewhere)
 
     def _see(self) -> None:
         spaces = {id(process.memory): process.memory for process in self._living()}.values()

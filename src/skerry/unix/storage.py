@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from skerry.unix.inode import Inode
 
 NODE: Final = 1024  # bytes that an inode costs beside its contents
+KNOWN: Final = 768  # bytes that one costs whose contents are the host's
 
 
 class Stored(Protocol):
@@ -38,6 +39,7 @@ class Storage:
         self._nodes: WeakSet[Inode] = WeakSet()
         self._files: WeakSet[Stored] = WeakSet()
         self._marked: WeakSet[Inode] = WeakSet()
+        self.looked_at = 0  # files of the host that are known: of these there are no more than the host has
         self.mapped: WeakSet[Inode] = WeakSet()  # files that programs have mapped to write: they can grow without a call
         self.on_mapped: Callable[[], None] | None = None
 
@@ -49,6 +51,10 @@ class Storage:
     def nodes(self) -> int:
         """Bytes of them that are inodes."""
         return NODE * len(self._nodes)
+
+    def uncounted(self) -> int:
+        """Bytes, about, that it takes to know the host's files."""
+        return KNOWN * self.looked_at
 
     def leave(self, room: int) -> None:
         """Have files make do with ``room`` bytes, if that is less than their limit: the rest of the memory is in use."""

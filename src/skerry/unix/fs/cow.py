@@ -71,6 +71,8 @@ class CowFileSystem(MemoryFileSystem):
         if shared and (dev, ino) in self.hard_links:
             return self.hard_links[dev, ino]
         node = self._make(path, attributes)
+        if self.storage is not None:
+            self.storage.looked_at += 1
         _, _, _, _, _, _, node.rdev, node.size, node.atime, node.mtime, _, _ = attributes
         node.nlink = count_of_links(attributes)
         if shared:
