@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from skerry.abi import linux
 from skerry.machine.hostnode import HostNode
 from skerry.machine.hosttree import HostTree
+from skerry.unix.fs import cow
 from skerry.unix.fs.cow import CowFileSystem
 from skerry.unix.fs.hostdir import HostDirectoryFileSystem
 from skerry.unix.fs.tmpfs import Directory, MemoryFileSystem
@@ -283,3 +284,22 @@ def test_random_calls_agree_with_the_host(machine: type[FileSystemMachine]) -> N
 
 
 EXAMPLES = int(os.environ.get("SKERRY_EXAMPLES", "40"))
+
+
+def test_names_that_are_missing_or_were_removed_are_remembered_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the host is asked again; what the host has and a program has removed stays removed."""
+    monkeypatch.setattr(cow, "MISSING", 10)
+    for n in range(20):
+        (tmp_path / f"host{n}").write_bytes(b"x")
+    unix = Unix(lambda platform: CowFileSystem(platform, 1, TreeDevice(HostTree(os.fsencode(tmp_path)))).root())
+    program = unix.program()
+    root = unix.root
+    for n in range(20):
+        assert program.call("access", b"/missing%d" % n, 0) == -linux.ENOENT
+        assert program.call("mkdir", b"/own%d" % n, 0o755) == 0
+        assert program.call("rmdir", b"/own%d" % n) == 0
+        assert program.call("unlink", b"/host%d" % n) == 0
+    assert len(root.children) <= 10 + 20
+    for n in range(20):
+        assert program.call("access", b"/host%d" % n, 0) == -linux.ENOENT
+    assert list(root.entries()) == []

@@ -1,8 +1,9 @@
 """A copy-on-write view of a host directory: loaded as it is walked, changed in memory only.
 
-What was looked at once stays as it was seen: a name that was missing stays missing, a file's attributes are those it had then, but for its
-size, which is taken again when its contents are first opened. (Overlayfs promises no more for a lower layer that changes;
-:mod:`skerry.unix.fs.hostdir` is the view that is always current.) Contents are read from the host until the file is first changed.
+What was looked at once stays as it was seen: a name that was missing stays missing (so the first MISSING names), a file's attributes are
+those it had then, but for its size, which is taken again when its contents are first opened. (Overlayfs promises no more for a lower layer
+that changes; :mod:`skerry.unix.fs.hostdir` is the view that is always current.) Contents are read from the host until the file is first
+changed.
 
 When it is, they move to memory, and shared mappings with them. Private mappings keep showing the host's bytes: whether they see later
 writes is unspecified (POSIX mmap), and programs that run from the file are not disturbed.
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _COPY_STEP: Final = 1 << 24
 _NOBODY: Final[WeakSet[Memory]] = WeakSet()  # never added to
 OPEN_HOST_FILES: Final = 512
+MISSING: Final = 1 << 16  # names that are remembered as not there; the host is asked for others each time
 AT_ONCE: Final = 256  # names of a directory that the host is asked for in one call
 UNCOUNTED: Final = 1 << 16  # links of a directory where the host says 1
 
@@ -40,6 +42,7 @@ class CowFileSystem(MemoryFileSystem):
         self.tree = tree
         self.hard_links: dict[tuple[int, int], Inode] = {}
         self.open_files: dict[CowFile, HostFile] = {}  # least recently opened first
+        self.missing = 0  # names that were found not to be there
         self._ahead: dict[bytes, tuple[Attributes, bytes]] = {}  # by path: what is about to be loaded
 
     def root(self) -> CowDirectory:
@@ -247,10 +250,27 @@ class CowDirectory(Directory):
             else:
                 if isinstance(child, Directory):
                     child.parent, child.name = self, name
+        if child is None and not self._remembers_missing():
+            return None
         self.children[name] = child
         if self.watched is not None and self.watched.watchers and child is not None:
             notify.adopt(self, name, child)
         return child
+
+    def _remembers_missing(self) -> bool:
+        """Whether one more name that is not there is to be remembered."""
+        if self._complete:
+            return False
+        self.fs.missing += 1
+        return self.fs.missing <= MISSING
+
+    def _is_below(self, name: bytes) -> bool:
+        """Whether the host has the name now."""
+        try:
+            self.fs.tree.stat(self._host_path + b"/" + name if self._host_path else name)
+        except LinuxError:
+            return False
+        return True
 
     def load(self) -> None:
         if not self._complete:
@@ -260,5 +280,8 @@ class CowDirectory(Directory):
             self._complete = True
 
     def _remove(self, name: bytes, now: int) -> None:
-        self.children[name] = None
+        if self._complete or not (self._remembers_missing() or self._is_below(name)):
+            del self.children[name]
+        else:
+            self.children[name] = None  # whatever the host has there
         self.mtime = self.ctime = now

@@ -73,6 +73,8 @@ class UpperDirectory(Kept, CowDirectory):
             child.parent, child.name = self, name
         elif isinstance(child, Kept):
             self._know(name, child)
+        if child is None and not self._remembers_missing():
+            return None
         self.children[name] = child
         if self.watched is not None and self.watched.watchers and child is not None:
             notify.adopt(self, name, child)
