@@ -192,8 +192,11 @@ n=0
 while [ ! -e "$1/stop" ]; do
     n=$((n + 1))
     if said=$("$2" -c "$3" $n 2>&1); then echo "paged $n"
-    elif [ $? = 135 ]; then echo "paged $n SIGBUS"
-    else echo "wrong $said"; fi
+    else
+        status=$?
+        if [ $status = 135 ]; then echo "paged $n SIGBUS"
+        else echo "wrong $n status $status: $said"; fi
+    fi
 done
 echo "end 1"
 """

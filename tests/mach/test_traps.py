@@ -42,7 +42,7 @@ class Server:
     def system_call(self, thread: Thread) -> None:
         self.calls.append((thread, thread.context.number))
 
-    def exception(self, thread: Thread) -> None:
+    def exception(self, thread: Thread, _code: int) -> None:
         self.exceptions.append(thread)
 
     def interruption(self, thread: Thread) -> None:

@@ -326,7 +326,7 @@ assert (number, arguments[1]) == (DONE, PAGES * sum(range(256)) * (PAGE // 256))
 no_more(child)
 """,
     "a call that is broken off returns what the registers say, and its late answer is nothing": """
-child, thread = program((mov_eax(10) + SYSCALL + bytes.fromhex("4889c7")) * 6)  # and mov rdi, rax
+child, thread = program((mov_eax(10) + SYSCALL + bytes.fromhex("4889c7")) * 6 + SPIN)  # and mov rdi, rax
 calls, late = redirect(child, 10, 10), []
 thread.thread_resume()
 for returns in (None, 0x17FA00, None):

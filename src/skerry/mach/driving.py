@@ -188,7 +188,10 @@ class _Watch:
     def system_call(self, thread: Thread) -> None:
         """Never: it has no contexts."""
 
-    exception = interruption = system_call
+    interruption = system_call
+
+    def exception(self, thread: Thread, code: int) -> None:
+        """Never."""
 
     def death(self, task: Task) -> None:
         task.terminate()

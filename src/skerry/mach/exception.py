@@ -85,7 +85,7 @@ def _ask(thread: Thread, what: tuple[int, int, int], ports: list[Port | None]) -
             continue
         if port.traps is not None:
             port.next_sequence()
-            port.traps.exception(thread)
+            port.traps.exception(thread, what[1])
         else:
             _send(thread, what, port, ports)
         return

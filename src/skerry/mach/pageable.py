@@ -88,13 +88,14 @@ def keep(kernel: Kernel, pages: int) -> None:
     resident.limit = pages
 
 
-def fault(vm: VmMap, kernel: Kernel, address: int, access: int) -> bool:
-    """Have the page there, and shown, that a thread touched, before this returns. False: it is none that comes, or cannot be had."""
+def fault(vm: VmMap, kernel: Kernel, address: int, access: int) -> int:
+    """Have the page there, and shown, that a thread touched: SUCCESS, or why not (INVALID_ADDRESS: it is none that comes)."""
     codes: list[int] = []
     if not vm.fault(address, access, codes.append):
-        return False
+        return KernReturn.INVALID_ADDRESS
     _wait(kernel, lambda: bool(codes))
-    return bool(codes) and codes[0] in (KernReturn.SUCCESS, KernReturn.ABORTED)
+    code = codes[0] if codes else KernReturn.MEMORY_ERROR
+    return KernReturn.SUCCESS if code == KernReturn.ABORTED else code
 
 
 def bring_in(vm: VmMap, kernel: Kernel, address: int, length: int, access: int) -> bool:

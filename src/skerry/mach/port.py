@@ -73,7 +73,9 @@ class TrapReceiver(Protocol):
     """A server in the kernel's address space that takes traps without a message in between: the thread itself is handed over."""
 
     def system_call(self, thread: Thread) -> None: ...
-    def exception(self, thread: Thread) -> None: ...
+    def exception(self, thread: Thread, code: int) -> None:
+        """``code``: of the exception; of a bad access a kern_return_t."""
+
     def interruption(self, thread: Thread) -> None: ...
     def death(self, task: Task) -> None:
         """The host process of a task is gone."""

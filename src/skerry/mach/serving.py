@@ -197,7 +197,10 @@ class Serving:
     def system_call(self, thread: Thread) -> None:
         """Never: the task receives them."""
 
-    exception = interruption = system_call
+    interruption = system_call
+
+    def exception(self, thread: Thread, code: int) -> None:
+        self.system_call(thread)
 
     def death(self, task: Task) -> None:
         """The host process of a program's task is gone."""
@@ -365,7 +368,10 @@ class _Watch:
     def system_call(self, thread: Thread) -> None:
         """Never: it has no contexts."""
 
-    exception = interruption = system_call
+    interruption = system_call
+
+    def exception(self, thread: Thread, code: int) -> None:
+        """Never."""
 
     def death(self, task: Task) -> None:
         task.terminate()

@@ -16,7 +16,7 @@ from skerry.machine import Machine, MemoryObject, host
 from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import FileDevice, translated
-from skerry.unix.glue.paged import PagedBytes
+from skerry.unix.glue.paged import PagedBytes, signal_of
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject as UnixMemoryObject
 from skerry.unix.substrate import Paging, UserThread
@@ -166,9 +166,9 @@ class _TrapReceiver:
     def system_call(self, thread: Thread) -> None:
         self._server_call(thread, thread.context.number)
 
-    def exception(self, thread: Thread) -> None:
+    def exception(self, thread: Thread, code: int) -> None:
         context = thread.context
-        self._fault(thread, context.signo, context.code, context.address)
+        self._fault(thread, *signal_of(code, context.signo, context.code), context.address)
 
     def death(self, task: Task) -> None:
         for process in list(self._system.processes.values()):  # several, where they share their memory

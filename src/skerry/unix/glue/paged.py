@@ -8,11 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from skerry.abi import linux, mach
 from skerry.abi.fault import Fault
 from skerry.unix.substrate import Buffer
 
 PAGE: Final = 4096
 PIECE: Final = 64 * PAGE  # bytes that are brought in at a time
+
+
+def signal_of(result: int, signo: int, code: int) -> tuple[int, int]:
+    """The signal of a bad access, and its code: SIGBUS where there was memory that cannot be had any more.
+
+    ``result``: a kern_return_t; ``signo`` and ``code``: what the host says, to which the page was just not there.
+    """
+    lost = signo == linux.SIGSEGV and result not in (mach.KERN_INVALID_ADDRESS, mach.KERN_PROTECTION_FAILURE)
+    return (linux.SIGBUS, linux.BUS_ADRERR) if lost else (signo, code)
 
 
 class Bytes(Protocol):

@@ -26,7 +26,7 @@ from skerry.unix import lifecycle
 from skerry.unix.errors import LinuxError
 from skerry.unix.glue.devices import RemoteFileDevice
 from skerry.unix.glue.drivers import Drivers
-from skerry.unix.glue.paged import PagedBytes
+from skerry.unix.glue.paged import PagedBytes, signal_of
 from skerry.unix.process import System
 from skerry.unix.server import Server
 from skerry.unix.substrate import MemoryObject, UserThread
@@ -216,12 +216,12 @@ class TaskSpace:
         except OSError:
             return False
 
-    def page_fault(self, address: int, access: int) -> bool:
-        """Have the page there that a thread touched. False: it is none that comes."""
+    def page_fault(self, address: int, access: int) -> int:
+        """Have the page there that a thread touched: KERN_SUCCESS, or why it is not."""
         try:
-            return bool(self._link.ask(traps.TRAP_PAGE_FAULT, self, address, access))
+            return int(self._link.ask(traps.TRAP_PAGE_FAULT, self, address, access))
         except OSError:
-            return False
+            return mach.KERN_INVALID_ADDRESS
 
     def take_over(self, address: int, length: int) -> int:
         self.flush()
@@ -470,12 +470,14 @@ class RunLoop:
     def _other_trap(server: Server, thread: TaskThread) -> None:
         context = thread.context
         if context.cause == FAULT:
-            if thread.space.pages and context.signo == linux.SIGSEGV:
-                access = fault_access(thread.get(reg.ERR))
-                if thread.space.page_fault(context.address, access):
+            signo, code = context.signo, context.code
+            if thread.space.pages and signo == linux.SIGSEGV:
+                result = thread.space.page_fault(context.address, fault_access(thread.get(reg.ERR)))
+                if result == mach.KERN_SUCCESS:
                     thread.resume()
                     return
-            server.fault(thread, context.signo, context.code, context.address)
+                signo, code = signal_of(result, signo, code)
+            server.fault(thread, signo, code, context.address)
         elif context.cause == DEATH:  # nonsense in its pages
             thread.space._died()
             thread.space.destroy()
