@@ -58,8 +58,8 @@ class Task:
         self.served = False  # whether another task receives its threads' traps, and lets them run (``serving``)
         self._port: Port | None = None
         kernel.tasks[self] = None
-        self._death = HostEvent(space.host.pidfd, self._host_process_ended)
-        kernel.machine.watch(self._death)
+        self.death = HostEvent(space.host.pidfd, self._host_process_ended)
+        kernel.machine.watch(self.death)
 
     @property
     def port(self) -> Port:
@@ -85,8 +85,8 @@ class Task:
             return
         self.alive = False
         del self.kernel.tasks[self]
-        self.kernel.machine.unwatch(self._death)
-        del self._death  # it refers to the task
+        self.kernel.machine.unwatch(self.death)
+        del self.death  # it refers to the task
         self.map.space.kill()
         self.map.forget()
         for thread in self.threads:
