@@ -1,7 +1,7 @@
 """Paging of programs' memory (``--swap``): a file of the host as the paging device, and the default pager that serves from it.
 
 The file has no name, and is gone with the run. A default pager that dies takes along where on the device each page was: who touches memory
-that it had gets a fault, and another takes care of what is paged out from then on.
+that it had gets a fault (SIGBUS), and another takes care of what is paged out from then on.
 """
 
 from __future__ import annotations
