@@ -230,8 +230,8 @@ class Loop:
         self._ready.append((activity, value))
 
     def call_at(self, due: int, callback: Callable[[], None]) -> Timer:
-        """Call ``callback`` at ``due`` (ns)."""
-        timer = Timer(self, min(due, NEVER), callback)
+        """Call ``callback`` at ``due`` (ns); at once if that has passed, however long ago."""
+        timer = Timer(self, min(max(due, 0), NEVER), callback)
         heapq.heappush(self._timers, timer)
         return timer
 
