@@ -189,7 +189,7 @@ def test_timers_that_are_due_again_and_again_let_the_loop_go() -> None:
 
 
 def test_what_was_due_before_time_began_is_due_at_once() -> None:
-    """Seen to fail: a program's clock was set ahead, a timer of it was due at its beginning, and the machine was told to wait until then."""
+    """Seen to fail: a wait until 1970 on a clock of its own, in the time of the machine."""
     called: list[str] = []
     loop = Loop(lambda: 5)
     loop.call_at(-(1 << 70), lambda: called.append("long ago"))

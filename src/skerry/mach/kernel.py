@@ -114,8 +114,8 @@ class Kernel(MemoryHost):
                 trap.callback()
             elif trap is not None:
                 self._put_off.append(trap)
-                if trap is task.death:  # there will be no answer
-                    break
+                if trap is task.death:  # no wait for it, be it the next, will have an answer
+                    task.process.alive = False
             self.processor.run()
         if self._put_off:
             self.processor.call_after(0, _nothing)  # the loop looks at what was put off when it looks at timers

@@ -1,5 +1,6 @@
 /* Sleeping and timers: remainders, absolute sleeps, alarms, clocks. */
 #include "show.h"
+#include <linux/futex.h>
 
 static volatile int count;
 static void counted(int number) { (void)number; count++; }
@@ -29,5 +30,9 @@ int main(void) {
   for (int i = 0; i < 8; i++) { struct timespec a, b; int one = clock_gettime(clocks[i], &a), two = clock_gettime(clocks[i], &b), three = syscall(SYS_clock_gettime, clocks[i], &now); printf("clock %d: %d %d %d forward %d\n", clocks[i], one, two, three, b.tv_sec > a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec >= a.tv_nsec)); TRUTH(labs(now.tv_sec - a.tv_sec) <= 1); }
   SHOW(clock_gettime(99, &now)); SHOW(clock_getres(CLOCK_MONOTONIC, &now)); SHOW(now.tv_nsec); TRUTH(labs(time(NULL) - ({ struct timeval v; gettimeofday(&v, NULL); v.tv_sec; })) <= 1); TRUTH(time(NULL) > 1700000000);
   clock_t began = clock(); for (volatile long i = 0; i < 20000000; i++) {} TRUTH(clock() > began);
+
+  puts("-- a time long ago");
+  pid_t owner = fork(); if (!owner) { pause(); _exit(0); } int word = owner; struct timespec past = {0, 1};
+  SHOW(syscall(SYS_futex, &word, FUTEX_LOCK_PI, 0, &past)); SHOW(kill(owner, SIGKILL)); wait(NULL);
   return 0;
 }
