@@ -4,7 +4,7 @@ A redirected call is a message to the port. With a co-located server waiting the
 and nothing is allocated or copied. Any other receiver gets a typed message (id 2900): send rights to the task and to the thread, the
 number, the six arguments. Its reply (id 3000), one 64-bit integer, is the result of the call.
 
-A number that goes nowhere raises an exception. The place of Mach's own traps, made by native tasks, is here too: none exists yet.
+A number that goes nowhere raises an exception. The traps of native tasks do not come here (:mod:`skerry.mach.native`).
 
 Source: Mach 3 Kernel Interfaces, task_set_emulation; Golub et al. 1990, section 3.
 """

@@ -265,11 +265,11 @@ class CowDirectory(Directory):
         return self.fs.missing <= MISSING
 
     def _is_below(self, name: bytes) -> bool:
-        """Whether the host has the name now."""
+        """Whether the host has the name now, or may have it."""
         try:
             self.fs.tree.stat(self._host_path + b"/" + name if self._host_path else name)
-        except LinuxError:
-            return False
+        except LinuxError as error:
+            return error.errno != linux.ENOENT
         return True
 
     def load(self) -> None:
