@@ -6,6 +6,7 @@ import resource
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from skerry import warm
 from skerry.machine import Machine, MachineError
 from skerry.machine.stream import TerminalModes
 from skerry.messages import say
@@ -36,8 +37,6 @@ def run(options: Options, owner: Owner | None = None) -> int:
             _translators(options, say if owner is None else owner.say) as attached,
         ):
             if options.config is Config.MACH:
-                from skerry import warm
-
                 with warm.template(machine, options) as template:
                     from skerry import userlevel
 
@@ -45,6 +44,7 @@ def run(options: Options, owner: Owner | None = None) -> int:
             else:
                 from skerry import colocated
 
+                warm.forget()
                 status = colocated.run(machine, options, streams.open, statistics, owner, attached)
     except MachineError as error:
         raise UserError(str(error)) from error

@@ -52,6 +52,7 @@ def run(
     devices = own_devices(machine, options, streams, owners, identity, owner)
     grants = Grants(devices, options)
     kernel = Kernel(machine)
+    kernel.prepare()  # while the template starts
     if attached is not None:
         devices.translators = attached.attach(kernel)
     if options.disk_images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 from skerry.cli.disks import parse_disk_images
 from skerry.cli.network import parse_publish
@@ -15,8 +15,8 @@ from skerry.control.programs import Owner
 from skerry.options import Config, Net, Options, UserError
 
 
-def main(descriptor: int, owner: int) -> None:
-    """``descriptor``: the socket, ``owner``: the process at its other end."""
+def main(descriptor: int, owner: int) -> NoReturn:
+    """``descriptor``: the socket, ``owner``: the process at its other end. It ends the process."""
     with socket.socket(fileno=descriptor) as sock:
         try:
             _run(sock, owner)
@@ -24,6 +24,7 @@ def main(descriptor: int, owner: int) -> None:
             _tell(sock, {"failed": str(error), "status": error.status})
         except Exception:  # the last boundary: the owner learns of it
             _tell(sock, {"failed": f"this is a fault of Skerry: please report it:\n{traceback.format_exc()}", "status": 125})
+    os._exit(0)  # as the command does
 
 
 def _run(sock: socket.socket, owner: int) -> None:

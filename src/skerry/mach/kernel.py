@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from skerry.abi import mach
@@ -167,6 +168,11 @@ class Kernel(MemoryHost):
 
     def serve(self, target: object, message: Message) -> None:
         """A message to a kernel object's port."""
-        from skerry.mach import wire  # the table of calls takes a tenth of a start, and few runs make any
+        from skerry.mach import wire  # not before: see ``prepare``
 
         wire.serve(target, message)
+
+    @staticmethod
+    def prepare() -> None:
+        """Load the table of calls before the first message comes: it takes a tenth of a start, and few runs make any call."""
+        import_module("skerry.mach.wire")

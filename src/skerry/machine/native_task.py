@@ -9,9 +9,7 @@ import os
 import signal
 import socket
 import struct
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, cast
 
@@ -19,20 +17,16 @@ from skerry.abi.fault import Fault
 from skerry.machine import _channel, host
 from skerry.machine._host import Space
 from skerry.machine.hardware import Machine, MachineError
+from skerry.machine.interpreter import Interpreter
 from skerry.machine.memory import HostFile
 from skerry.machine.space import _ANONYMOUS, _FIXED, _MMAP, _MPROTECT, _MUNMAP, _NORESERVE, _PRIVATE, _SHARED, AddressSpace
 
-ANSWER_SECONDS: Final = 20  # a template that takes longer is broken
 SPIN_TICKS: Final = 200_000  # how long a task spins for an answer while it has its processor alone; about 80 µs
 STILL: Final = ("T", "t", "Z", "X", "")  # states of a process that does not run: stopped, ended, gone
 MAPPER_SECONDS: Final = 2  # one that takes longer is broken
 SERVER_MAPPER_SECONDS: Final = 30  # the same for who serves programs, without whom there is no run
 _DUP: Final = 32  # the mapper keeps the descriptor, and answers minus its number
 _MAPPING: Final = struct.Struct("<IIQQQI4x")  # struct mapping in native/channel.c
-_START: Final = (
-    "import sys; sys.path[:] = {path!r}; from skerry.machine.template import main; "
-    "main({kernel}, {modules!r}, {optional!r}, {processors!r}, {apart})"
-)
 
 
 class NativeProcess:
@@ -202,44 +196,34 @@ class NativeSpace(AddressSpace):
 class Template:
     """The warm template process. A context manager: leaving it ends the template and every task that it has forked."""
 
-    def __init__(self, machine: Machine, modules: Sequence[str], optional: Sequence[str] = (), wait: bool = True) -> None:
-        """Start it; ``modules`` are imported before anything is forked, and those ``optional`` that can be. Raises MachineError.
+    def __init__(
+        self,
+        machine: Machine,
+        modules: Sequence[str],
+        optional: Sequence[str] = (),
+        wait: bool = True,
+        interpreter: Interpreter | None = None,
+    ) -> None:
+        """Start it; ``modules`` are imported before anything is forked, and those ``optional`` that can be.
+
+        ``interpreter``: one that was begun before, and may have imported some of them. Raises OSError, MachineError.
 
         Without ``wait`` it is waited for by the first ``spawn``, which raises for it.
 
         Where a task is to serve programs (``Machine.apart``), all tasks live in the namespaces of the programs' processes.
         """
         self._machine = machine
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket = ours
-        ours.settimeout(ANSWER_SECONDS)
-        self._processors = machine.server_processors if machine.apart else machine.guest_processors
-        path = [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)]
-        program = _START.format(
-            path=path,
-            kernel=os.getpid(),
-            modules=list(modules),
-            optional=list(optional),
-            processors=self._processors,
-            apart=machine.apart,
-        )
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
-            (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
-        ]
-        if machine.apart:
-            actions.append((os.POSIX_SPAWN_DUP2, machine.template, 4))
-        try:
-            self._pid = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", program], {}, file_actions=actions)
-        finally:
-            theirs.close()
+        self._interpreter = interpreter or Interpreter(modules, optional, machine.processor_numbers)
+        processors = machine.server_processors if machine.apart else machine.guest_processors
+        with contextlib.suppress(OSError):  # it is gone, as will be seen
+            order = json.dumps({"modules": list(modules), "optional": list(optional), "processors": processors})
+            self._interpreter.send(order.encode(), [machine.template] if machine.apart else [])
         self._is_ready = False
         if wait:
             self._wait()
 
     def _wait(self) -> None:
-        if self._receive()[0] != b"ready":
+        if self._interpreter.receive()[0] != b"ready":
             self.close()
             raise MachineError("the template of native tasks does not start: what it said stands above")
         self._is_ready = True
@@ -263,8 +247,8 @@ class Template:
         process = NativeProcess(self._machine, callback, self._machine.apart)
         try:
             process.channel.put_image(image)
-            socket.send_fds(self._socket, [b"fork"], [process.channel.descriptor, self._machine.doorbell, process.theirs.fileno()])
-            said, descriptors = self._receive()
+            self._interpreter.send(b"fork", [process.channel.descriptor, self._machine.doorbell, process.theirs.fileno()])
+            said, descriptors = self._interpreter.receive()
             if not descriptors:
                 if said.startswith(b"error"):
                     raise OSError(int(said[6:]), os.strerror(int(said[6:])))
@@ -275,21 +259,9 @@ class Template:
         process.started(int(said), descriptors[0])
         return process
 
-    def _receive(self) -> tuple[bytes, list[int]]:
-        try:
-            said, descriptors, _, _ = socket.recv_fds(self._socket, 64, 1, socket.MSG_CMSG_CLOEXEC)
-        except OSError:
-            return b"", []
-        return said, list(descriptors)
-
     def close(self) -> None:
         """End the template; its tasks die with it."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):  # the machine may have reaped it
-                os.waitpid(self._pid, 0)
-            self._pid = 0
-        self._socket.close()
+        self._interpreter.close()
 
     def __enter__(self) -> Template:
         return self

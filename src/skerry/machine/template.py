@@ -16,6 +16,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -28,41 +29,53 @@ from skerry.machine._host import Machine
 
 MEMORY: Final = 4 << 30  # bytes of memory of its own that a task may have
 SOCKET: Final = 3  # the template's one descriptor
-PROCESS: Final = 4  # besides, until it has joined the namespaces of that process
+LARGEST_ORDER: Final = 1 << 16  # bytes
 
 
-def main(kernel_pid: int, modules: list[str], optional: list[str], processors: list[int], apart: bool) -> None:
+def main(kernel_pid: int, modules: list[str], optional: list[str]) -> None:
     """Fork tasks until the kernel is gone; import ``modules`` before, and those ``optional`` that this host has.
 
-    ``apart``: in the namespaces of the process that PROCESS stands for.
+    The kernel's first message is JSON: more ``modules``, those ``optional``, and the ``processors`` to run on. If it comes with the
+    descriptor of a process, tasks live in that one's namespaces.
     """
-    os.closerange(PROCESS + 1 if apart else PROCESS, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
-    os.setsid()  # what is typed on the terminal, or sent to the command's group, is for the command alone
+    os.closerange(SOCKET + 1, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 4096 else 4096)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the host reaps them
-    gc.disable()  # what is imported stays: looking through it again and again takes a tenth of the start
-    for name in modules:
-        importlib.import_module(name)
-    for name in optional:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    if apart:
-        _channel.join(PROCESS)
-        os.close(PROCESS)
-    else:
-        _channel.isolate()
     if not _channel.follow(kernel_pid):
         return
-    gc.collect()
+    gc.disable()  # what is imported stays: looking through it again and again takes a tenth of the start
+    _import(modules, optional)
+    kernel = socket.socket(fileno=SOCKET)
+    data, descriptors, _, _ = socket.recv_fds(kernel, LARGEST_ORDER, 1, socket.MSG_CMSG_CLOEXEC)
+    if len(data) == 0:
+        return
+    order = json.loads(data)
+    _import(order["modules"], order["optional"])
+    if descriptors:
+        _channel.join(descriptors[0])
+        os.close(descriptors[0])
+    else:
+        _channel.isolate()
+    if not _channel.follow(kernel_pid):  # the host has forgotten it
+        return
     gc.freeze()
     gc.enable()
-    os.sched_setaffinity(0, processors)  # only now: meanwhile the kernel starts on one of them
-    kernel = socket.socket(fileno=SOCKET)
+    os.sched_setaffinity(0, order["processors"])  # only now: meanwhile the kernel starts on one of them
     kernel.send(b"ready")
     while True:
         data, descriptors, _, _ = socket.recv_fds(kernel, 16, 3)
         if len(data) == 0 or len(descriptors) != 3:
             return
         _fork(kernel, *descriptors)
+
+
+def _import(modules: list[str], optional: list[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)
+    for name in optional:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _fork(kernel: socket.socket, channel: int, doorbell: int, mapper: int) -> None:
