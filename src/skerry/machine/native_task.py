@@ -6,12 +6,14 @@ import contextlib
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, cast
+from weakref import WeakSet
 
 from skerry.abi.fault import Fault
 from skerry.machine import _channel, host
@@ -23,6 +25,7 @@ from skerry.machine.space import _ANONYMOUS, _FIXED, _MMAP, _MPROTECT, _MUNMAP, 
 
 SPIN_TICKS: Final = 200_000  # how long a task spins for an answer while it has its processor alone; about 80 µs
 STILL: Final = ("T", "t", "Z", "X", "")  # states of a process that does not run: stopped, ended, gone
+DEATH_SECONDS: Final = 2  # that the host may take to end a process
 MAPPER_SECONDS: Final = 2  # one that takes longer is broken
 SERVER_MAPPER_SECONDS: Final = 30  # the same for who serves programs, without whom there is no run
 _DUP: Final = 32  # the mapper keeps the descriptor, and answers minus its number
@@ -76,6 +79,13 @@ class NativeProcess:
         self.alive = False
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    def await_end(self) -> None:
+        """Return when a process that is dying is gone, or should be by far."""
+        if self.pidfd >= 0:
+            poll = select.poll()
+            poll.register(self.pidfd, select.POLLIN)
+            poll.poll(DEATH_SECONDS * 1000)
 
     def kill(self) -> None:
         """End the process; the channel is closed. Twice is harmless."""
@@ -218,6 +228,7 @@ class Template:
         with contextlib.suppress(OSError):  # it is gone, as will be seen
             order = json.dumps({"modules": list(modules), "optional": list(optional), "processors": processors})
             self._interpreter.send(order.encode(), [machine.template] if machine.apart else [])
+        self._processes: WeakSet[NativeProcess] = WeakSet()
         self._is_ready = False
         if wait:
             self._wait()
@@ -257,11 +268,14 @@ class Template:
             process.kill()
             raise
         process.started(int(said), descriptors[0])
+        self._processes.add(process)
         return process
 
     def close(self) -> None:
-        """End the template; its tasks die with it."""
+        """End the template; its tasks die with it, and are gone when this returns."""
         self._interpreter.close()
+        for process in self._processes:
+            process.await_end()
 
     def __enter__(self) -> Template:
         return self
