@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILED := $(shell sed -n 's/^    "\(src.*\.py\)",$$/\1/p' setup.py)
 
 .PHONY: help install demo test check bench suites clean
 
@@ -17,7 +18,7 @@ help:
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml setup.py $(wildcard src/skerry/machine/native/*)
+$(STAMP): pyproject.toml setup.py $(COMPILED) $(wildcard src/skerry/machine/native/*)
 	@command -v cc >/dev/null || { echo 'no C compiler: install the Debian package gcc'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: set PYTHON=...'; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'no venv module: install the Debian package python3-venv'; exit 1; }

@@ -6,11 +6,30 @@ setuptools: a freestanding program and extensions in one step (docs/decisions/00
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
+from mypyc.build import mypycify
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+COMPILED = [  # by mypyc: the path of a message between native tasks (docs/decisions/0007)
+    "src/skerry/mach/absent.py",
+    "src/skerry/mach/errors.py",
+    "src/skerry/mach/exchange.py",
+    "src/skerry/mach/gsync.py",
+    "src/skerry/mach/ipc.py",
+    "src/skerry/mach/kernel.py",
+    "src/skerry/mach/message.py",
+    "src/skerry/mach/native.py",
+    "src/skerry/mach/notify.py",
+    "src/skerry/mach/port.py",
+    "src/skerry/mach/processor.py",
+    "src/skerry/mach/release.py",
+    "src/skerry/mach/right.py",
+    "src/skerry/mach/space.py",
+]
+MYPY = ["--config-file=", "--follow-imports=silent", "--disable-error-code=type-abstract"]
 NATIVE = "src/skerry/machine/native"
 FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type"]
 STUB_FLAGS = [
@@ -37,7 +56,7 @@ STUB_FLAGS = [
 
 
 class BuildNative(build_ext):
-    """Compiles the stub beside the extension."""
+    """Compiles the stub beside the extensions."""
 
     def run(self) -> None:
         super().run()
@@ -46,6 +65,13 @@ class BuildNative(build_ext):
         compiler = shlex.split(os.environ.get("CC", "cc"))
         sources = [f"{NATIVE}/stub.c", f"{NATIVE}/entry.S"]
         subprocess.run([*compiler, *STUB_FLAGS, f"-Wl,-T,{NATIVE}/stub.ld", *sources, "-o", str(target)], check=True)
+
+
+def hot_modules() -> list[Extension]:
+    """The compiled modules, where anything is built: setup.py runs for questions, too. SKERRY_INTERPRETED=1 leaves them Python's."""
+    if os.environ.get("SKERRY_INTERPRETED") or not {"build", "build_ext", "bdist_wheel", "editable_wheel"} & set(sys.argv):
+        return []
+    return mypycify([*MYPY, *COMPILED], group_name="skerry", opt_level="2", debug_level="1")
 
 
 setup(
@@ -62,6 +88,7 @@ setup(
             depends=[f"{NATIVE}/layout.h"],
             extra_compile_args=FLAGS,
         ),
+        *hot_modules(),
     ],
     cmdclass={"build_ext": BuildNative},
 )

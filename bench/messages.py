@@ -8,6 +8,7 @@ need it installed (pip install pyzmq).
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -27,10 +28,12 @@ from typing import Any
 
 import click
 
+from skerry.assembly import COLLECT_AFTER
 from skerry.mach import mach_port as mp
 from skerry.mach import right
 from skerry.mach.kernel import Kernel
 from skerry.mach.native import NativeTask
+from skerry.mach.processor import NEVER
 from skerry.mach.right import RightKind
 from skerry.machine import Machine
 from skerry.machine.native_task import Template
@@ -146,12 +149,24 @@ def main(channel, port, size, batch, batches):
 """
 
 
+class _Nothing:
+    """The run loop of a kernel that has no server in its address space, as with ``--config mach``."""
+
+    def run_ready(self) -> None:
+        pass
+
+    def next_deadline(self) -> int:
+        return NEVER
+
+
 class _Skerry:
     """One system; every measurement starts tasks of its own."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.machine = stack.enter_context(Machine())
         self.template = stack.enter_context(Template(self.machine, ["struct", "skerry.lib.channel"]))
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, 10, 10)  # as in a run
 
     def measure(self, client: str, size: int, server: str = SERVER) -> list[float]:
         """Round trips of two tasks that run ``main``."""
@@ -168,10 +183,14 @@ class _Skerry:
         mp.mach_port_allocate_name(server, RightKind.RECEIVE, PORT)
         task = NativeTask(kernel, self.template, *client_image)
         task.space.copyout_name(RightKind.SEND, right.make_send(server.space.lookup(PORT).port), PORT)
-        while task.alive:
-            kernel.handle(self.machine.wait(self.machine.monotonic() + 1_000_000_000))
-            if not server.alive:
-                raise RuntimeError(server.last_words)
+
+        def over() -> None:
+            kernel.halted = True
+
+        task.on_end = server.on_end = over
+        kernel.run(_Nothing())
+        if not server.alive:
+            raise RuntimeError(server.last_words)
         server.terminate()
         return [float(word) for word in task.last_words.splitlines()[-1].partition(": ")[2].split()]
 

@@ -63,3 +63,14 @@ def test_module_imports_only_what_its_layer_may(path: Path) -> None:
             assert set(words[1:2]) <= allowed, f"{path} imports {name}"
         elif package != "machine" and words[0] in HOST:
             pytest.fail(f"{path} imports {name}: only machine/ knows the host")
+
+
+def test_what_is_compiled_is_compiled_from_what_is_there() -> None:
+    """mypyc's modules stand beside their sources, which nobody would run any more."""
+    stale = [
+        path.name
+        for source in SOURCE.rglob("*.py")
+        for path in source.parent.glob(f"{source.stem}.*.so")
+        if path.stat().st_mtime < source.stat().st_mtime
+    ]
+    assert not stale, "run make install"

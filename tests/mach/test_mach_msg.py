@@ -528,13 +528,11 @@ def test_receive_with_notify_needs_a_receive_right(server: NamesOnly, client: Na
     assert client.receive(reply).received.id == mach.NOTIFY_SEND_ONCE
 
 
-def test_receiver_without_room_for_names_gets_the_rest(
-    server: NamesOnly, client: NamesOnly, port: int, send: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_receiver_without_room_for_names_gets_the_rest(server: NamesOnly, client: NamesOnly, port: int, send: int) -> None:
     reply, carried = client.new_port(), client.new_port()
     client.carry(send, COPY_SEND, MAKE_SEND, carried)
     client.send(send, COPY_SEND, 1, reply, MAKE_SEND_ONCE)
-    monkeypatch.setattr("skerry.mach.space.MAX_NAMES", 1)
+    server.space.most = 1
     outcome = server.receive(port)
     assert outcome.code == mach.MACH_RCV_BODY_ERROR | mach.MACH_MSG_IPC_SPACE
     assert outcome.message is not None

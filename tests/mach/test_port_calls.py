@@ -151,8 +151,8 @@ def test_allocate_name(task: NamesOnly) -> None:
     assert failure(mp.mach_port_allocate_name, task, RECEIVE, mach.MACH_PORT_NULL) is KernReturn.INVALID_VALUE
 
 
-def test_space_is_bounded(task: NamesOnly, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skerry.mach.space.MAX_NAMES", 3)
+def test_space_is_bounded(task: NamesOnly) -> None:
+    task.space.most = 3
     for _ in range(3):
         task.new_port()
     assert failure(mp.mach_port_allocate, task, RECEIVE) is KernReturn.NO_SPACE

@@ -607,7 +607,7 @@ assert told(reply, mach.NOTIFY_SEND_ONCE) and kind_of(PEER) == mach.MACH_PORT_TY
     natives.succeeds(second)
 
 
-def test_a_receiver_without_room_for_names_is_told_what_is_missing(natives: Natives, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_without_room_for_names_is_told_what_is_missing(natives: Natives) -> None:
     body = f"""
 port, carried, reply = with_send(), with_send(), task.reply_port()
 assert post(port, COPY, 1, 0, 0, machmsg.rights(ONCE, carried))[0] == 0
@@ -624,7 +624,7 @@ assert channel.trap(mach.TRAP_MACH_REPLY_PORT) == 0 and code(me.mach_port_alloca
     task = start(natives, body)
     go = natives.new_port(task, GO)
     natives.run_until(lambda: go.receivers or not task.alive)
-    monkeypatch.setattr("skerry.mach.space.MAX_NAMES", len(task.space.entries))
+    task.space.most = len(task.space.entries)
     let_go(natives, task)
     natives.succeeds(task)
 

@@ -1,7 +1,6 @@
 """A log of the messages between tasks, kept by the kernel while somebody traces it.
 
-While it is on, the methods that send and receive are covered by ones that note who and when; while it is off, nothing of it is there.
-A process has one kernel: the classes' methods are covered, so that tasks that begin meanwhile are seen, too.
+While it is on it is the observer of this process's kernel (``mach.message.Observer``).
 """
 
 from __future__ import annotations
@@ -9,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from skerry.abi import mach, traps
+from skerry.abi import traps
 from skerry.control.tasks import task_name
-from skerry.mach.exchange import Exchange
-from skerry.mach.ipc import MessageCall
-from skerry.mach.native import NativeTask
-from skerry.mach.port import Port, Receiver
-from skerry.mach.serving import Serving
+from skerry.mach.message import OBSERVATION
+from skerry.mach.port import Port
 from skerry.mach.task import Task
 
 if TYPE_CHECKING:
@@ -26,14 +22,6 @@ if TYPE_CHECKING:
 MOST: Final = 500_000
 LENGTH: Final = 1000  # ns that a message is drawn with, where there is room
 KERNEL: Final = "kernel"
-COVERED: Final[tuple[tuple[type, str], ...]] = (
-    (MessageCall, "_send"),
-    (MessageCall, "_received"),
-    (Receiver, "complete"),
-    (Exchange, "perform"),
-    (Port, "deliver"),
-    (Serving, "trap"),
-)
 _TRAPS: Final = {value: name for name, value in vars(traps).items() if name.startswith("TRAP_")}
 
 
@@ -49,61 +37,46 @@ class MessageLog:
         self._lost = 0
         self._last = 0
         self._under_way: dict[Message, int] = {}  # sent, and not yet received: its number
-        self._originals: list[Callable[..., Any]] = []
 
     def start(self) -> None:
-        """Cover the methods."""
-        self._originals = [getattr(owner, name) for owner, name in COVERED]
-        send, received, complete, perform, deliver, trap = self._originals
-
-        def logged_send(call: MessageCall, message: Message) -> None:
-            self._sent(call._caller, message)
-            send(call, message)
-
-        def logged_received(call: MessageCall, code: int, message: Message | None, number: int) -> None:
-            self._taken(call._caller, message)
-            received(call, code, message, number)
-
-        def logged_complete(receiver: Receiver, code: int, message: Message | None, number: int) -> None:
-            call = getattr(receiver._continuation, "__self__", None)
-            if isinstance(call, MessageCall):
-                self._taken(call._caller, message)
-            complete(receiver, code, message, number)
-
-        def logged_deliver(port: Port, message: Message) -> None:
-            if message not in self._under_way and message.thread is None:
-                self._sent(None, message)
-            if port.kernel_object is not None:
-                self._taken(None, message)
-            deliver(port, message)
-
-        def logged_perform(exchange: Exchange, data: bytes, receive_size: int, receive_name: int) -> bool:
-            _, size, remote, _, _, number = mach.HEADER.unpack_from(data) if len(data) >= mach.HEADER_SIZE else (0,) * 6
-            entry = exchange._task.space.entries.get(remote)
-            port = entry.object if entry is not None else None
-            if not perform(exchange, data, receive_size, receive_name):
-                return False
-            if isinstance(port, Port):
-                self._both(self._name(exchange._task), self._receiver(port), number, size)
-            return True
-
-        def logged_trap(serving: Serving, task: NativeTask, number: int, data: bytes) -> tuple[int, bytes]:
-            since = self._clock()
-            answer: tuple[int, bytes] = trap(serving, task, number, data)
-            if len(self._traps) < MOST:
-                self._traps.append((since, self._clock(), self._name(task), _TRAPS.get(number, str(number))))
-            return answer
-
-        covers = (logged_send, logged_received, logged_complete, logged_perform, logged_deliver, logged_trap)
-        for (owner, name), cover in zip(COVERED, covers, strict=True):
-            setattr(owner, name, cover)
+        """Be told from now on."""
+        OBSERVATION.observer = self
 
     def stop(self) -> None:
-        """Uncover them. Twice is harmless."""
-        for (owner, name), original in zip(COVERED, self._originals, strict=False):
-            setattr(owner, name, original)
-        self._originals = []
+        """Be told no more. Twice is harmless."""
+        if OBSERVATION.observer is self:
+            OBSERVATION.observer = None
         self._under_way.clear()
+
+    # What it is told
+    def sent(self, sender: object, message: Message) -> None:
+        self._last += 1
+        self._under_way[message] = self._last
+        self._note(self._name(sender), "send", self._last, message.id, message.size, self._receiver(message.remote))
+
+    def delivered(self, port: Port, message: Message) -> None:
+        if message not in self._under_way and message.thread is None:
+            self.sent(None, message)
+        if port.kernel_object is not None:
+            self.received(None, message)
+
+    def received(self, receiver: object, message: Message) -> None:
+        number = self._under_way.pop(message, None)
+        if number is not None:
+            self._note(self._name(receiver), "receive", number, message.id, message.size, "")
+
+    def exchanged(self, sender: object, port: Port, id: int, size: int) -> None:
+        self._last += 1
+        name, other = self._name(sender), self._receiver(port)
+        self._note(name, "send", self._last, id, size, other)
+        self._note(other, "receive", self._last, id, size, name)
+
+    def trapped(self, task: object, number: int, serve: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+        since = self._clock()
+        answer = serve()
+        if len(self._traps) < MOST:
+            self._traps.append((since, self._clock(), self._name(task), _TRAPS.get(number, str(number))))
+        return answer
 
     # Notes
     def _name(self, task: object) -> str:
@@ -128,21 +101,6 @@ class MessageLog:
             self._notes.append((self._clock(), who, what, message, id, size, other))
         else:
             self._lost += 1
-
-    def _sent(self, sender: object, message: Message) -> None:
-        self._last += 1
-        self._under_way[message] = self._last
-        self._note(self._name(sender), "send", self._last, message.id, message.size, self._receiver(message.remote))
-
-    def _taken(self, receiver: object, message: Message | None) -> None:
-        number = self._under_way.pop(message, None) if message is not None else None
-        if message is not None and number is not None:
-            self._note(self._name(receiver), "receive", number, message.id, message.size, "")
-
-    def _both(self, sender: str, receiver: str, id: int, size: int) -> None:
-        self._last += 1
-        self._note(sender, "send", self._last, id, size, receiver)
-        self._note(receiver, "receive", self._last, id, size, sender)
 
     def events(self, process: int) -> list[dict[str, Any]]:
         """As trace events: each task is a thread of ``process``; an arrow leads from each message's sender to its receiver.

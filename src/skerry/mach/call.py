@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Any, Final
 
 from skerry.abi.routine import Block, Right, RightArray, Routine, Type, Words, routines
+from skerry.mach.absent import Absent
 from skerry.mach.errors import CallFailure, KernError, KernReturn
-from skerry.mach.paged import Absent
 from skerry.mach.port import Port
 from skerry.mach.release import release
 from skerry.mach.right import Held, RightKind

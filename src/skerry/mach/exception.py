@@ -16,10 +16,10 @@ from skerry.abi import linux, mach, machmsg
 from skerry.abi import registers as reg
 from skerry.abi.fault import fault_access
 from skerry.mach import notify, right
+from skerry.mach.absent import PageWait
 from skerry.mach.errors import KernReturn
 from skerry.mach.kobject import ReplyPort
 from skerry.mach.message import Data, Message, Rights
-from skerry.mach.paged import PageWait
 from skerry.mach.release import release
 from skerry.mach.right import RightKind
 

@@ -11,12 +11,14 @@ name in the receiver's space; the one that is moved loses its name, and is used 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from skerry.abi import mach
 from skerry.mach.ipc import ANY_SIZE, Continuation, MessageCall
+from skerry.mach.message import OBSERVATION
 from skerry.mach.port import Port, PortSet, Receiver
-from skerry.mach.space import MAX_NAMES, PORT_SET, RECEIVE, SEND, SEND_ONCE
+from skerry.mach.space import RECEIVE, SEND, SEND_ONCE
 
 if TYPE_CHECKING:
     from skerry.mach.processor import Processor
@@ -29,7 +31,6 @@ REPLY: Final = mach.MSG_TYPE_MOVE_SEND_ONCE
 RECEIVED_REQUEST: Final = mach.MSG_TYPE_PORT_SEND_ONCE | mach.MSG_TYPE_PORT_SEND << 8
 RECEIVED_REPLY: Final = mach.MSG_TYPE_PORT_SEND_ONCE << 8
 _unpack: Final = mach.HEADER.unpack_from
-_pack: Final = mach.HEADER.pack
 _SIZE: Final = mach.HEADER_SIZE
 
 
@@ -50,14 +51,19 @@ class Exchange(MessageCall):
         """``channel``: answered with a code and bytes; ``ended``: the continuation of the long way."""
         super().__init__(task, 0, ended, 0, mach.MACH_PORT_NULL, 0, mach.MACH_PORT_NULL)
         self.finished = True
-        self._task = task
+        self.is_open = True  # the short way; a test has everything go the long one
+        self.short = 0  # calls that went the short way
+        self._processor = task.processor
+        self._space = task.space
+        self._entries = task.space.entries
         self.channel = channel
         self._receiver = Waiting(self, task.processor)
 
     def begin(self, data: bytes, option: int, receive_size: int, receive_name: int, timeout: int, notify_name: int) -> None:
         """mach_msg (see ``ipc``); the call before is over."""
         self._receive_size = receive_size
-        if option == SEND_AND_RECEIVE and self.perform(data, receive_size, receive_name):
+        if option == SEND_AND_RECEIVE and self.is_open and self._perform(data, receive_name):
+            self.short += 1
             return
         self.finished = False
         self._option = option
@@ -65,74 +71,74 @@ class Exchange(MessageCall):
         self._timeout = timeout
         self._notify = notify_name
         self.start(data)
-        self._task.processor.run()
+        self._processor.run()
 
     def _wait_for_message(self, queue: Port | PortSet, limit: int) -> None:
         if self._option & CONDITIONS:
             super()._wait_for_message(queue, limit)
         else:
-            self._wait(queue)
+            self._wait(queue.receivers)
 
-    def perform(self, data: bytes, receive_size: int, receive_name: int) -> bool:
+    def _perform(self, data: bytes, receive_name: int) -> bool:
         """Do it, if it can be done this way; else nothing has changed."""
         size = len(data)
-        if size < _SIZE or not self._task.processor.is_idle:
+        if size < _SIZE or self._processor.ready:
             return False
         bits, _, remote, local, _, number = _unpack(data)
-        entries = self._task.space.entries
+        entries = self._entries
         target = entries.get(remote)
         inbox_entry = entries.get(receive_name)
         if target is None or inbox_entry is None:
             return False
-        inbox: Any = inbox_entry.object
-        if inbox_entry.types & RECEIVE:
-            if inbox.port_set is not None or inbox.messages:
+        inbox = inbox_entry.object
+        if isinstance(inbox, Port):
+            if not inbox_entry.types & RECEIVE or inbox.port_set is not None or inbox.messages:
                 return False
-        elif not inbox_entry.types & PORT_SET or inbox.ready:
+        elif not isinstance(inbox, PortSet) or inbox.ready:
             return False
-        reply: Any = None
+        reply: Port | None = None
         if bits == REQUEST:
-            source = entries.get(local)
+            source = inbox_entry if local == receive_name else entries.get(local)
             if not target.types & SEND or source is None or not source.types & RECEIVE:
                 return False
-            reply = source.object
+            reply = source.port
         elif bits != REPLY or local or target.types != SEND_ONCE or target.request is not None:
             return False
-        port: Port = target.object  # type: ignore[assignment]
+        port = target.port
         receivers = port.receivers if port.port_set is None else port.port_set.receivers
         if not receivers:
             return False
-        waiting: Any = receivers[0]
-        if waiting.__class__ is not Waiting:
+        waiting = receivers[0]
+        if not isinstance(waiting, Waiting):
             return False
-        other: Exchange = waiting.exchange
-        space = other._task.space
-        if size > other._receive_size or (reply is not None and len(space.entries) >= MAX_NAMES):
+        other = waiting.exchange
+        space = other._space
+        if size > other._receive_size or (reply is not None and len(space.entries) >= space.most):
             return False
 
+        if OBSERVATION.observer is not None:
+            OBSERVATION.observer.exchanged(self._caller, port, number, size)
         sequence = port.sequence
         port.sequence = (sequence + 1) & 0xFFFFFFFF
-        if reply is not None:
-            reply.send_onces += 1
-            header = _pack(RECEIVED_REQUEST, size, space.add(SEND_ONCE, reply, 0).name, space.named[port].name, sequence, number)
-        else:
-            self._task.space.forget(target)
-            port.send_onces -= 1
-            header = _pack(RECEIVED_REPLY, size, mach.MACH_PORT_NULL, space.named[port].name, sequence, number)
         receivers.popleft()
         waiting._queue = None
-        waiting.finished = True
+        waiting.finished = other.finished = True
         other._waiter = None
-        other.finished = True
         self._option = SEND_AND_RECEIVE
-        self._wait(inbox)
-        other.channel.answer(mach.MACH_MSG_SUCCESS, header + data[_SIZE:])
+        self._wait(inbox.receivers)
+        if reply is not None:
+            reply.send_onces += 1
+            other.channel.deliver(data, RECEIVED_REQUEST, space.add(SEND_ONCE, reply, 0).name, space.named[port].name, sequence)
+        else:
+            self._space.forget(target)
+            port.send_onces -= 1
+            other.channel.deliver(data, RECEIVED_REPLY, mach.MACH_PORT_NULL, space.named[port].name, sequence)
         return True
 
-    def _wait(self, queue: Port | PortSet) -> None:
+    def _wait(self, queue: deque[Receiver]) -> None:
         self.finished = False
         receiver = self._receiver
         receiver.finished = False
-        receiver._queue = queue.receivers
-        queue.receivers.append(receiver)
+        receiver._queue = queue
+        queue.append(receiver)
         self._waiter = receiver

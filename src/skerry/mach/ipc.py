@@ -13,9 +13,9 @@ from typing import Final
 from skerry.abi import mach, machmsg
 from skerry.abi.machmsg import UserMessage
 from skerry.mach import notify, right, transfer
+from skerry.mach.absent import Absent
 from skerry.mach.errors import MessageError
-from skerry.mach.message import Message
-from skerry.mach.paged import Absent
+from skerry.mach.message import OBSERVATION, Message
 from skerry.mach.port import Port, PortSet, Receiver, Sender
 from skerry.mach.processor import Waiter
 from skerry.mach.release import destroy_message, release
@@ -108,6 +108,8 @@ class MessageCall:
 
     # Sending
     def _send(self, message: Message) -> None:
+        if OBSERVATION.observer is not None:
+            OBSERVATION.observer.sent(self._caller, message)
         port = message.remote
         if port.dead or message.circular:  # a circle that could never be received again is not made
             destroy_message(message)
@@ -194,6 +196,8 @@ class MessageCall:
         if message is None:
             self._finish(code, UserMessage(0, size=number) if code == mach.MACH_RCV_TOO_LARGE else None)
             return
+        if OBSERVATION.observer is not None:
+            OBSERVATION.observer.received(self._caller, message)
         if message.accepted is not None:
             release(*notify.message_accepted(message.accepted))
             message.accepted = None

@@ -124,7 +124,7 @@ class Kernel(MemoryHost):
 
     def handle(self, trap: Any) -> None:
         """What ``run`` does with what Machine.wait returned."""
-        if isinstance(trap, Context):
+        if trap.__class__ is Context:
             if trap.owner is not None:
                 if trap.cause == SYSTEM_CALL:
                     self.messages += 1
@@ -133,7 +133,8 @@ class Kernel(MemoryHost):
                     self._other_trap(trap.owner)
         elif trap is not None:
             trap.callback()
-        self.processor.run()
+        if self.processor.timers:
+            self.processor.run()
 
     def _other_trap(self, thread: Thread | Remains) -> None:
         """A fault, an interruption, or the death of the context."""

@@ -8,9 +8,9 @@ Source: Mach 3 Kernel Interfaces, mach_msg.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from skerry.abi import mach, machmsg
 from skerry.mach.right import RightKind
@@ -94,3 +94,35 @@ def simple(id: int, remote: Port, remote_kind: RightKind, *items: machmsg.Item) 
     message.body = machmsg.pack_items(items)
     message.size = mach.HEADER_SIZE + len(message.body)
     return message
+
+
+class Observer(Protocol):
+    """Who is told of every message, while somebody traces them. Where no task sends or receives, it is the kernel: None."""
+
+    def sent(self, sender: object, message: Message) -> None:
+        """Before it is queued or handed over."""
+
+    def delivered(self, port: Port, message: Message) -> None:
+        """It comes to its port; what the kernel sends is seen here first."""
+
+    def received(self, receiver: object, message: Message) -> None:
+        """Before its rights are the receiver's."""
+
+    def exchanged(self, sender: object, port: Port, id: int, size: int) -> None:
+        """Sent and received in one step (``exchange``); ``size`` in bytes."""
+
+    def trapped(self, task: object, number: int, serve: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+        """A trap of a task that serves programs (``abi.traps``): the answer that ``serve`` gives."""
+
+
+class Observation:
+    """Where the observer stands; None: nobody looks."""
+
+    observer: Observer | None
+
+    def __init__(self) -> None:
+        self.observer = None
+
+
+OBSERVATION: Final = Observation()
+"""Of this process, which has one kernel."""

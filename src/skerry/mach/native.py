@@ -27,6 +27,7 @@ from skerry.mach.driving import DriverTraps
 from skerry.mach.emulation import Emulation
 from skerry.mach.errors import KernError
 from skerry.mach.exchange import Exchange
+from skerry.mach.message import OBSERVATION
 from skerry.mach.native_thread import Gate, NativeThread, thread_trap
 from skerry.mach.port import Port
 from skerry.mach.release import release
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from skerry.mach.serving import Serving
 
 THREAD_TRAPS: Final = (mach.TRAP_THREAD_SWITCH, mach.TRAP_SWTCH, mach.TRAP_SWTCH_PRI, mach.TRAP_EVC_WAIT)
+TRAP_MACH_MSG: Final = mach.TRAP_MACH_MSG
 UNKNOWN_TRAP: Final = mach.KERN_INVALID_ARGUMENT
 
 
@@ -72,6 +74,7 @@ class NativeTask(Task):
         super().__init__(kernel, space, VmMap(space, space.FIRST), Emulation())
         self.map.moves = True
         self._channel: Any = self.process.channel
+        self._take = self.process.channel.take
         self._exchange = Exchange(self, self._channel, self._ended)
         self.thread = NativeThread(self)
         self.thread.message_call = self._exchange
@@ -81,15 +84,15 @@ class NativeTask(Task):
 
     def _rung(self) -> None:
         """The bell has rung: there is a call, or somebody forged a ring."""
-        request = self.process.channel.take()
+        request = self._take()
         if request is None:
             return
         number, option, message, receive_size, receive_name, timeout, notify_name = request
         self.kernel.messages += 1
-        if self.serving is not None and number in TRAPS:
-            self._channel.answer(*self.serving.trap(self, number, message))
-        elif number == mach.TRAP_MACH_MSG:
+        if number == TRAP_MACH_MSG:
             self._exchange.begin(message, option, receive_size, receive_name, timeout, notify_name)
+        elif self.serving is not None and number in TRAPS:
+            self._channel.answer(*self._serve(self.serving, number, message))
         elif number == mach.TRAP_FAULT:
             self._fault(message)
         elif number == mach.TRAP_LAST_WORDS:
@@ -103,6 +106,11 @@ class NativeTask(Task):
             if result is not None:
                 self._channel.answer(result, None)
             self.processor.run()
+
+    def _serve(self, serving: Serving, number: int, data: bytes) -> tuple[int, bytes]:
+        if OBSERVATION.observer is None:
+            return serving.trap(self, number, data)
+        return OBSERVATION.observer.trapped(self, number, lambda: serving.trap(self, number, data))
 
     def answer_trap(self, result: int) -> None:
         """A trap whose answer was put off."""

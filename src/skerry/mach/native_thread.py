@@ -68,6 +68,10 @@ class Gate:
         self.waiting = (code, message)
         return True
 
+    def deliver(self, message: bytes, bits: int, remote: int, local: int, sequence: int, /) -> bool:
+        header = mach.HEADER.pack(bits, len(message), remote, local, sequence, mach.HEADER.unpack_from(message)[-1])
+        return self.answer(mach.MACH_MSG_SUCCESS, header + message[mach.HEADER_SIZE :])
+
 
 class NativeThread(Thread):
     """The one thread of a native task."""
@@ -105,7 +109,7 @@ def thread_trap(thread: NativeThread, number: int, arguments: bytes) -> int | No
     if number == mach.TRAP_EVC_WAIT:
         return mach.KERN_INVALID_ARGUMENT  # no driver has made an event counter
     if number in (mach.TRAP_SWTCH, mach.TRAP_SWTCH_PRI):
-        others = not thread.task.processor.is_idle
+        others = bool(thread.task.processor.ready)
         if number == mach.TRAP_SWTCH_PRI:
             scheduling.depress(thread, QUANTUM)
         thread.task.processor.make_ready(lambda: thread.task.answer_trap(int(others)))

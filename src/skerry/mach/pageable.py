@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from skerry.abi import mach
 from skerry.abi.fault import Fault
+from skerry.mach.absent import Absent
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.internal_object import InternalObject
-from skerry.mach.paged import Absent
 from skerry.mach.vm import CHUNK, PAGE, Region, VmMap
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from skerry.abi import mach
+from skerry.mach.message import OBSERVATION
 from skerry.mach.processor import Processor, Waiter
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ class Port:
 
     def deliver(self, message: Message) -> None:
         """Hand the message to a receiver that waits, or queue it. The port is alive."""
+        if OBSERVATION.observer is not None:
+            OBSERVATION.observer.delivered(self, message)
         if self.kernel_object is not None:
             self.kernel_object.receive(message)
             return

@@ -46,19 +46,14 @@ class Processor:
     def __init__(self, clock: Callable[[], int]) -> None:
         self.clock = clock
         self.timers: list[Timer] = []
-        self._ready: deque[Callable[[], None]] = deque()
+        self.ready: deque[Callable[[], None]] = deque()  # what waits to be continued
         self._running = False
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits to be continued."""
-        return not self._ready
 
     def make_ready(self, continuation: Callable[[], None]) -> None:
         """Continue it when the operation that is under way is over."""
-        if not self._ready and not self._running:
+        if not self.ready and not self._running:
             heapq.heappush(self.timers, Timer(0, _nothing))  # so that who looks for timers alone comes here
-        self._ready.append(continuation)
+        self.ready.append(continuation)
 
     def call_after(self, milliseconds: int, callback: Callable[[], None]) -> Timer:
         """Call ``callback`` in that time."""
@@ -75,15 +70,15 @@ class Processor:
             while True:
                 if self.timers:
                     self._run_timers()
-                if not self._ready:
+                if not self.ready:
                     return
-                self._ready.popleft()()
+                self.ready.popleft()()
         finally:
             self._running = False
 
     def next_deadline(self) -> int:
         """When ``run`` must be called, at the latest (ns)."""
-        if self._ready:
+        if self.ready:
             return 0
         timers = self.timers
         while timers and timers[0].callback is None:

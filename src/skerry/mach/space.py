@@ -84,6 +84,7 @@ class Space:
 
     def __init__(self) -> None:
         self.alive = True
+        self.most = MAX_NAMES
         self.entries: dict[int, Entry] = {}
         self.named: dict[Port, Entry] = {}  # where send and receive rights are
         self._last = FIRST_NAME - 4
@@ -106,16 +107,17 @@ class Space:
     # Names
     def add(self, types: int, target: Port | PortSet | None, urefs: int, name: int | None = None) -> Entry:
         """A new entry, under ``name`` (which must be free) or a new one. Raises NO_SPACE."""
-        if not self.alive or len(self.entries) >= MAX_NAMES:
+        if not self.alive or len(self.entries) >= self.most:
             raise KernError(KernReturn.NO_SPACE)
-        entry = Entry(self, self._free_name() if name is None else name, types, target, urefs)
-        self.entries[entry.name] = entry
+        if name is None:
+            name = self._free_name()
+        self.entries[name] = entry = Entry(self, name, types, target, urefs)
         if isinstance(target, Port):
             target.entries[entry] = None
             if types & (SEND | RECEIVE):
                 self.named[target] = entry
-            if types & RECEIVE:
-                target.receiver = self
+                if types & RECEIVE:
+                    target.receiver = self
         return entry
 
     def _free_name(self) -> int:

@@ -58,7 +58,7 @@ class Task:
         self.served = False  # whether another task receives its threads' traps, and lets them run (``serving``)
         self._port: Port | None = None
         kernel.tasks[self] = None
-        self.death = HostEvent(space.host.pidfd, self._host_process_ended)
+        self.death: HostEvent | None = HostEvent(space.host.pidfd, self._host_process_ended)
         kernel.machine.watch(self.death)
 
     @property
@@ -85,8 +85,9 @@ class Task:
             return
         self.alive = False
         del self.kernel.tasks[self]
-        self.kernel.machine.unwatch(self.death)
-        del self.death  # it refers to the task
+        if self.death is not None:
+            self.kernel.machine.unwatch(self.death)
+            self.death = None  # it refers to the task
         self.map.space.kill()
         self.map.forget()
         for thread in self.threads:

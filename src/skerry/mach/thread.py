@@ -30,9 +30,9 @@ from skerry.machine import host as machine_host
 from skerry.machine.holder import ContextHolder
 
 if TYPE_CHECKING:
+    from skerry.mach.absent import PageWait
     from skerry.mach.ipc import MessageCall
     from skerry.mach.message import Message
-    from skerry.mach.paged import PageWait
     from skerry.mach.port import TrapReceiver
     from skerry.mach.task import Task
 

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, Final
 from skerry.abi import linux, mach
 from skerry.abi.fault import Fault
 from skerry.mach import movable
+from skerry.mach.absent import Absent, PageWait
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.internal_object import InternalObject
-from skerry.mach.paged import Absent, Page, PagedObject, PageWait
+from skerry.mach.paged import Page, PagedObject
 from skerry.machine import AddressSpace, HostFile, MemoryObject
 
 if TYPE_CHECKING:

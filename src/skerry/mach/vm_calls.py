@@ -14,10 +14,11 @@ from typing import Final
 from skerry.abi import mach
 from skerry.abi.fault import Fault
 from skerry.mach import movable
+from skerry.mach.absent import Absent
 from skerry.mach.errors import KernError, KernReturn
 from skerry.mach.internal_object import InternalObject
 from skerry.mach.memory_object import ManagedObject
-from skerry.mach.paged import LARGEST, Absent, PagedObject
+from skerry.mach.paged import LARGEST, PagedObject
 from skerry.mach.vm import CHUNK, COPY_LIMIT, Region, VmMap, page_up
 from skerry.machine import HostFile
 

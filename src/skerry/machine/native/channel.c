@@ -40,6 +40,7 @@
 #define SLEEPING 2 /* the kernel's turn; the task sleeps on the word */
 
 #define MESSAGE_AREA (1 << 20) /* bytes of a message inline: abi/mach.py, MESSAGE_SIZE_MAX */
+#define HEADER_SIZE 24         /* abi/mach.py */
 #define REQUEST_OFFSET 4096
 #define ANSWER_OFFSET (REQUEST_OFFSET + MESSAGE_AREA)
 #define AREA_SIZE (ANSWER_OFFSET + MESSAGE_AREA)
@@ -92,6 +93,20 @@ static int map_both(Channel *c, int descriptor, int doorbell) {
   return 0;
 }
 
+/* A tuple of new references; NULL if one could not be made. */
+static PyObject *tuple_of(PyObject *const *items, int count) {
+  PyObject *made = PyTuple_New(count);
+  for (int i = 0; i < count; i++) {
+    if (!items[i])
+      Py_CLEAR(made);
+    if (made)
+      PyTuple_SET_ITEM(made, i, items[i]);
+    else
+      Py_XDECREF(items[i]);
+  }
+  return made;
+}
+
 static struct words *words_of(Channel *c) {
   return (struct words *)c->area;
 }
@@ -134,7 +149,22 @@ static PyObject *channel_take(Channel *c, PyObject *Py_UNUSED(ignored)) {
   c->owes = 1;
   set_running(c, 0);
   last_caller = c;
-  return Py_BuildValue("(iINIIII)", w.number, w.option, message, w.receive_size, w.receive_name, w.timeout, w.notify);
+  PyObject *const items[] = {PyLong_FromLong(w.number), PyLong_FromUnsignedLong(w.option), message, PyLong_FromUnsignedLong(w.receive_size),
+                             PyLong_FromUnsignedLong(w.receive_name), PyLong_FromUnsignedLong(w.timeout), PyLong_FromUnsignedLong(w.notify)};
+  return tuple_of(items, 7);
+}
+
+/* The answer lies there: the task goes on. */
+static void resume(Channel *c, uint32_t code, uint32_t size) {
+  struct words *w = words_of(c);
+  w->code = code;
+  w->answer_size = size;
+  c->owes = 0;
+  set_running(c, 1);
+  if (__atomic_exchange_n(&w->state, RUNNING, __ATOMIC_SEQ_CST) == SLEEPING)
+    futex(&w->state, FUTEX_WAKE, 1);
+  if (last_caller && last_caller != c && last_caller->owes && running >= processors) /* it may be spinning where this one is to run; told */
+    __atomic_store_n(&words_of(last_caller)->yield, 1, __ATOMIC_RELAXED);            /* after the wake, or its processor would fall asleep */
 }
 
 /* answer(code, message or None): the task goes on; False if it waits for no answer */
@@ -146,20 +176,30 @@ static PyObject *channel_answer(Channel *c, PyObject *const *args, Py_ssize_t co
     return NULL;
   if (!c->owes)
     Py_RETURN_FALSE;
-  struct words *w = words_of(c);
   Py_ssize_t size = args[1] == Py_None ? 0 : PyBytes_GET_SIZE(args[1]);
   if (size > MESSAGE_AREA)
     return PyErr_Format(PyExc_ValueError, "a message is at most %d bytes", MESSAGE_AREA);
   if (size)
     memcpy(c->area + ANSWER_OFFSET, PyBytes_AS_STRING(args[1]), size);
-  w->code = code;
-  w->answer_size = size;
-  c->owes = 0;
-  set_running(c, 1);
-  if (__atomic_exchange_n(&w->state, RUNNING, __ATOMIC_SEQ_CST) == SLEEPING)
-    futex(&w->state, FUTEX_WAKE, 1);
-  if (last_caller && last_caller != c && last_caller->owes && running >= processors) /* it may be spinning where this one is to run; told */
-    __atomic_store_n(&words_of(last_caller)->yield, 1, __ATOMIC_RELAXED);            /* after the wake, or its processor would fall asleep */
+  resume(c, code, size);
+  Py_RETURN_TRUE;
+}
+
+/* deliver(message, bits, remote, local, sequence): answer SUCCESS and the message, under a header of these; its id stays as it is */
+static PyObject *channel_deliver(Channel *c, PyObject *const *args, Py_ssize_t count) {
+  if (count != 5 || !PyBytes_Check(args[0]) || PyBytes_GET_SIZE(args[0]) < HEADER_SIZE || PyBytes_GET_SIZE(args[0]) > MESSAGE_AREA)
+    return PyErr_Format(PyExc_TypeError, "deliver(message, bits, remote, local, sequence)");
+  uint32_t size = PyBytes_GET_SIZE(args[0]);
+  uint32_t header[5] = {0, size};
+  for (int i = 1; i < 5; i++)
+    header[i == 1 ? 0 : i] = PyLong_AsUnsignedLongMask(args[i]);
+  if (PyErr_Occurred() || !require_open(c))
+    return NULL;
+  if (!c->owes)
+    Py_RETURN_FALSE;
+  memcpy(c->area + ANSWER_OFFSET, header, sizeof header);
+  memcpy(c->area + ANSWER_OFFSET + sizeof header, PyBytes_AS_STRING(args[0]) + sizeof header, size - sizeof header);
+  resume(c, 0, size);
   Py_RETURN_TRUE;
 }
 
@@ -210,6 +250,13 @@ static void call(Channel *c) {
     futex(&w->state, FUTEX_WAIT, SLEEPING);
 }
 
+/* (code, bytes) */
+static PyObject *answer_of(Channel *c) {
+  struct words *w = words_of(c);
+  PyObject *const items[] = {PyLong_FromUnsignedLong(w->code), PyBytes_FromStringAndSize(c->area + ANSWER_OFFSET, w->answer_size)};
+  return tuple_of(items, 2);
+}
+
 /* msg(message or None, option, receive size, receive name, timeout, notify) -> (code, bytes) */
 static PyObject *channel_msg(Channel *c, PyObject *const *args, Py_ssize_t count) {
   if (count != 6 || (args[0] != Py_None && !PyBytes_Check(args[0])))
@@ -235,7 +282,7 @@ static PyObject *channel_msg(Channel *c, PyObject *const *args, Py_ssize_t count
   w->timeout = number[3];
   w->notify = number[4];
   call(c);
-  return Py_BuildValue("(Iy#)", w->code, c->area + ANSWER_OFFSET, (Py_ssize_t)w->answer_size);
+  return answer_of(c);
 }
 
 /* trap(number[, bytes]) -> int: one of the calls that are no messages */
@@ -268,7 +315,7 @@ static PyObject *channel_ask(Channel *c, PyObject *const *args, Py_ssize_t count
   w->send_size = PyBytes_GET_SIZE(args[1]);
   w->number = number;
   call(c);
-  return Py_BuildValue("(Iy#)", w->code, c->area + ANSWER_OFFSET, (Py_ssize_t)w->answer_size);
+  return answer_of(c);
 }
 
 /* A touch of memory that is not there: the kernel may bring it. Only code of the task faults, never a call that is under way. */
@@ -309,6 +356,8 @@ static PyMethodDef channel_methods[] = {
     {"put_image", (PyCFunction)channel_put_image, METH_O, "Kernel: what the task is to run."},
     {"take", (PyCFunction)channel_take, METH_NOARGS, "Kernel: the call that the task has made, or None."},
     {"answer", (PyCFunction)(void (*)(void))channel_answer, METH_FASTCALL, "Kernel: answer(code, message or None); the task goes on."},
+    {"deliver", (PyCFunction)(void (*)(void))channel_deliver, METH_FASTCALL,
+     "Kernel: deliver(message, bits, remote, local, sequence): answer with a message under another header."},
     {"close", (PyCFunction)channel_close, METH_NOARGS, "Unmap it."},
     {"image", (PyCFunction)channel_image, METH_NOARGS, "Task: what to run."},
     {"msg", (PyCFunction)(void (*)(void))channel_msg, METH_FASTCALL,
