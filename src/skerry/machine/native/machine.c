@@ -143,10 +143,15 @@ static PyObject *machine_wait(Machine *m, PyObject *argument) {
     return NULL;
   uint64_t spin_end = m->spin_ticks && m->receives && !m->wide ? __rdtsc() + m->spin_ticks : 0;
   for (;;) {
-    PyObject *found = m->contexts_first || !m->is_kernel ? NULL : next_caller(m); /* in turn, so that neither starves */
+    int contexts_first = m->contexts_first; /* in turn, so that neither starves */
+    PyObject *found = contexts_first || !m->is_kernel ? NULL : next_caller(m);
     m->contexts_first = found != NULL;
     if (!found)
       found = (PyObject *)next_trap(m);
+    if (!found && contexts_first && m->is_kernel) {
+      found = next_caller(m);
+      m->contexts_first = found != NULL;
+    }
     if (!found && m->event_head != m->event_tail)
       found = next_event(m);
     if (!found && !m->is_kernel && __atomic_load_n(&m->doorbell->messages, __ATOMIC_RELAXED)) {
