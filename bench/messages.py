@@ -31,9 +31,8 @@ import click
 from skerry.assembly import COLLECT_AFTER
 from skerry.mach import mach_port as mp
 from skerry.mach import right
-from skerry.mach.kernel import Kernel
+from skerry.mach.kernel import Alone, Kernel
 from skerry.mach.native import NativeTask
-from skerry.mach.processor import NEVER
 from skerry.mach.right import RightKind
 from skerry.machine import Machine
 from skerry.machine.native_task import Template
@@ -149,16 +148,6 @@ def main(channel, port, size, batch, batches):
 """
 
 
-class _Nothing:
-    """The run loop of a kernel that has no server in its address space, as with ``--config mach``."""
-
-    def run_ready(self) -> None:
-        pass
-
-    def next_deadline(self) -> int:
-        return NEVER
-
-
 class _Skerry:
     """One system; every measurement starts tasks of its own."""
 
@@ -188,7 +177,7 @@ class _Skerry:
             kernel.halted = True
 
         task.on_end = server.on_end = over
-        kernel.run(_Nothing())
+        kernel.run(Alone())
         if not server.alive:
             raise RuntimeError(server.last_words)
         server.terminate()

@@ -10,9 +10,8 @@ from skerry.abi import mach, traps
 from skerry.control.door import Door
 from skerry.devices import own_devices
 from skerry.grants import Grants, boot_data
-from skerry.mach.kernel import Kernel
+from skerry.mach.kernel import Alone, Kernel
 from skerry.mach.native import NativeTask
-from skerry.mach.processor import NEVER
 from skerry.mach.serving import Serving
 from skerry.machine import Machine
 from skerry.machine.native_task import Template
@@ -25,19 +24,6 @@ if TYPE_CHECKING:
 
 OWN_FAILURE: Final = 125
 GUARDIAN_DIED: Final = b"the reincarnation server has died, and with it what starts servers: the run is ended"
-
-
-class _Nothing:
-    """The run loop of a kernel that has no server in its address space (:class:`skerry.mach.kernel.Colocated`)."""
-
-    def run_ready(self) -> None:
-        pass
-
-    def next_deadline(self) -> int:
-        return NEVER
-
-
-NOTHING: Final = _Nothing()
 
 
 def run(
@@ -78,7 +64,7 @@ def run(
     deliver = partial(serving.post, traps.EVENT_SIGNAL, value=0)
     passing_on = relay.SignalRelay(machine, devices.terminal is not None, deliver)
     with passing_on, Door(machine, kernel, options, serving.request, owner):
-        kernel.run(NOTHING)
+        kernel.run(Alone())
     grants.close()
     status, text = outcome[0]
     if text is not None:

@@ -14,7 +14,7 @@ from skerry.mach.host import Host
 from skerry.mach.memory_host import MemoryHost
 from skerry.mach.message import Message
 from skerry.mach.port import Port
-from skerry.mach.processor import Processor
+from skerry.mach.processor import NEVER, Processor
 from skerry.mach.task import Task
 from skerry.mach.thread import Remains, Thread
 from skerry.mach.vm import VmMap
@@ -37,6 +37,17 @@ class Colocated(Protocol):
 
     def next_deadline(self) -> int:
         """When run_ready must be called again (ns monotonic; 0: at once)."""
+
+
+class Alone:
+    """The run loop of a kernel that has no server in its address space."""
+
+    def run_ready(self) -> None:
+        """Nothing."""
+
+    def next_deadline(self) -> int:
+        """None."""
+        return NEVER
 
 
 class Kernel(MemoryHost):
