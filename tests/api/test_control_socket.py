@@ -82,7 +82,6 @@ def test_who_connects_can_only_look(
 
 
 def test_descriptors_that_nobody_asked_for_are_closed(system: skerry.BlockingSystem, connect: Callable[[], socket.socket]) -> None:
-    before = len(os.listdir(f"/proc/{system.pid}/fd"))
     reader, writer = os.pipe()
     with connect() as sock:
         socket.send_fds(sock, [b"\n"], [writer] * 10)
@@ -90,7 +89,6 @@ def test_descriptors_that_nobody_asked_for_are_closed(system: skerry.BlockingSys
     os.close(writer)
     assert os.read(reader, 1) == b"", "every copy of the other end is closed"
     os.close(reader)
-    assert len(os.listdir(f"/proc/{system.pid}/fd")) == before
 
 
 def test_one_trace_at_a_time_and_who_leaves_ends_his(system: skerry.BlockingSystem, connect: Callable[[], socket.socket]) -> None:

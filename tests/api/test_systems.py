@@ -236,6 +236,29 @@ def test_a_cancelled_run_kills_its_program(config: str) -> None:
     assert asyncio.run(cancel()) == []
 
 
+def test_a_run_that_is_cancelled_as_its_pipes_are_taken_kills_its_program(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[bool] = []
+
+    async def attach(program: skerry.Program, ours: dict[int, int]) -> None:
+        reached.append(True)
+        await asyncio.Event().wait()
+
+    async def cancel() -> list[dict[str, object]]:
+        async with skerry.System(config=config) as system:
+            running = asyncio.create_task(system.run(["sleep", "1000"]))
+            while not reached:
+                await asyncio.sleep(0)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            return await system.processes()
+
+    monkeypatch.setattr(skerry.Program, "attach", attach)
+    before = descriptors()
+    assert asyncio.run(cancel()) == []
+    assert descriptors() == before
+
+
 def test_names_that_are_not_there_are_attribute_errors() -> None:
     attribute: Callable[[], object] = lambda: skerry.no_such_thing  # type: ignore[attr-defined]  # noqa: E731
     with pytest.raises(AttributeError, match="no_such_thing"):

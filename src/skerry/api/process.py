@@ -143,9 +143,10 @@ class Program:
                 into += data
 
     async def attach(self, ours: dict[int, int]) -> None:
-        """Take the caller's ends of its pipes, by number."""
+        """Take the caller's ends of its pipes, by number, out of ``ours``."""
         loop = asyncio.get_running_loop()
-        for number, descriptor in ours.items():
+        for number in sorted(ours):
+            descriptor = ours.pop(number)
             if number == 0:
                 file = os.fdopen(descriptor, "wb", 0)
                 transport, protocol = await loop.connect_write_pipe(_WriteProtocol, file)

@@ -212,7 +212,14 @@ class System:
             self._programs[program.pid] = program
         else:
             program.has_ended(early)
-        await program.attach(streams.ours)
+        try:
+            await program.attach(streams.ours)
+        except BaseException:  # cancelled: nobody wants it any more
+            program.close()
+            streams.close_ours()
+            with contextlib.suppress(Error):
+                await program.kill()
+            raise
         return program
 
     async def signal(self, program: int, number: int) -> int:
