@@ -35,7 +35,7 @@ demo: install
 test: install
 	@$(BIN)/python -m pytest -n auto
 	@echo 'the same programs with Unix in a task of its own (--config mach)'
-	@SKERRY_CONFIG=mach $(BIN)/python -m pytest -n auto --ignore tests/attacks/test_guards.py tests/conformance tests/attacks tests/cli
+	@SKERRY_CONFIG=mach $(BIN)/python -m pytest -n auto --ignore tests/attacks/test_guards.py tests/conformance tests/attacks tests/cli tests/api
 
 check: install
 	@$(BIN)/ruff format --check src tests bench setup.py

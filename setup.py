@@ -14,12 +14,14 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 COMPILED = [  # by mypyc: the path of a message between native tasks (docs/decisions/0007)
+    "src/skerry/abi/machmsg.py",
     "src/skerry/mach/absent.py",
     "src/skerry/mach/errors.py",
     "src/skerry/mach/exchange.py",
     "src/skerry/mach/gsync.py",
     "src/skerry/mach/ipc.py",
     "src/skerry/mach/kernel.py",
+    "src/skerry/mach/kobject.py",
     "src/skerry/mach/message.py",
     "src/skerry/mach/native.py",
     "src/skerry/mach/notify.py",
@@ -28,6 +30,8 @@ COMPILED = [  # by mypyc: the path of a message between native tasks (docs/decis
     "src/skerry/mach/release.py",
     "src/skerry/mach/right.py",
     "src/skerry/mach/space.py",
+    "src/skerry/mach/transfer.py",
+    "src/skerry/mach/wire.py",
 ]
 MYPY = ["--config-file=", "--follow-imports=silent", "--disable-error-code=type-abstract"]
 NATIVE = "src/skerry/machine/native"
