@@ -50,4 +50,4 @@ suites: install
 	@$(BIN)/python tests/suites/python/compare.py $(SUITES)
 
 clean:
-	@rm -rf $(VENV) build src/*.egg-info src/skerry/machine/*.so src/skerry/machine/stub
+	@rm -rf $(VENV) build src/*.egg-info src/*.so src/skerry/*/*.so src/skerry/machine/stub

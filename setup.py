@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mypyc.build import mypycify
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -72,10 +71,19 @@ class BuildNative(build_ext):
 
 
 def hot_modules() -> list[Extension]:
-    """The compiled modules, where anything is built: setup.py runs for questions, too. SKERRY_INTERPRETED=1 leaves them Python's."""
+    """The compiled modules, where anything is built: setup.py runs for questions, too. SKERRY_INTERPRETED=1 leaves them Python's.
+
+    So does a mypyc that is not there or does not take them: they run either way (a test tells).
+    """
     if os.environ.get("SKERRY_INTERPRETED") or not {"build", "build_ext", "bdist_wheel", "editable_wheel"} & set(sys.argv):
         return []
-    return mypycify([*MYPY, *COMPILED], group_name="skerry", opt_level="2", debug_level="1")
+    try:
+        from mypyc.build import mypycify
+
+        return mypycify([*MYPY, *COMPILED], group_name="skerry", opt_level="2", debug_level="1")
+    except (ImportError, SystemExit) as error:
+        print(f"mypyc is not used, and messages between tasks take a fifth longer: {error}", file=sys.stderr)
+        return []
 
 
 setup(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_module_imports_only_what_its_layer_may(path: Path) -> None:
             assert set(words[1:2]) <= allowed, f"{path} imports {name}"
         elif package != "machine" and words[0] in HOST:
             pytest.fail(f"{path} imports {name}: only machine/ knows the host")
+
+
+@pytest.mark.skipif("SKERRY_INTERPRETED" in os.environ, reason="nothing is to be compiled")
+def test_the_path_of_a_message_is_compiled() -> None:
+    from skerry.mach import exchange
+
+    assert not exchange.__file__.endswith(".py"), "mypyc did not take it: see what make install says"
 
 
 def test_what_is_compiled_is_compiled_from_what_is_there() -> None:
