@@ -79,7 +79,7 @@ def main(channel, port):
     assert first.process.channel.owes
     assert call(natives, "task_resume", first) == 0
     assert natives.ended(first) == ""
-    assert second.last_words
+    assert natives.ended(second)
 
 
 def test_task_suspends_itself_and_gets_its_answer_later(natives: Natives) -> None:

@@ -6,7 +6,7 @@ wait $first; echo "first $?"
 wait 99999999 2>/dev/null; echo "none $?"
 { sleep 30 & kill $!; wait $!; } 2>/dev/null; echo "killed $?"
 { sleep 30 & kill -KILL $!; wait $!; } 2>/dev/null; echo "killed $?"
-{ sleep 30 & kill -STOP $!; kill -CONT $!; kill -INT $!; kill $!; wait $!; } 2>/dev/null; echo "stopped, continued, killed $?"
+{ sleep 30 & sleep 0.1; kill -STOP $!; kill -CONT $!; kill -INT $!; kill $!; wait $!; } 2>/dev/null; echo "stopped, continued, killed $?"
 for i in 3 1 2; do (sleep 0.0$i; exit $i) & done
 wait -n; echo "first to end $?"; wait; echo "all $?"
 jobs | wc -l
