@@ -1,11 +1,15 @@
 """The command `skerry`, which is `python -m skerry`: what takes longest is begun first, and what nobody needs is not done at the end."""
 
+import errno
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from skerry import warm
+from skerry.messages import say
+
+UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of standard output
 
 
 def main() -> NoReturn:
@@ -14,15 +18,20 @@ def main() -> NoReturn:
     from skerry import cli
 
     try:
-        cli.main()
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 0
-    try:
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # it was closed from the start
                 stream.flush()
     except BrokenPipeError:  # who reads the output has enough
         status = 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        say(f"skerry: what it shows cannot be written: {error.strerror}\n")
+        status = cli.FAILURE
     os._exit(status)  # to take the interpreter apart takes a tenth of a short run
 
 

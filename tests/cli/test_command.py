@@ -149,3 +149,11 @@ def test_run_does_not_import_what_only_other_commands_need() -> None:
     assert modules & {"rich", "pygments", "sqlite3", "asyncio", "difflib"} == set()
     assert "skerry.unix.strace" not in result.stderr
     assert "skerry.stats" not in result.stderr
+
+
+def test_output_that_cannot_be_written_is_said_in_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "skerry", "calls"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    assert (result.stderr, result.returncode) == ("skerry: what it shows cannot be written: No space left on device\n", 1)
